@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# A room is one static library with its public headers under include/keyhole/<room>/. A room sees the headers of the
+# rooms that it names in USES and of no others: the direction of the dependencies is enforced here.
+
+add_library(keyhole_options INTERFACE)
+target_compile_features(keyhole_options INTERFACE cxx_std_20)
+target_compile_options(keyhole_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wcast-align -Wunused -Wnull-dereference -Wimplicit-fallthrough)
+if(KEYHOLE_WERROR)
+  target_compile_options(keyhole_options INTERFACE -Werror)
+endif()
+if(KEYHOLE_SANITIZE)
+  target_compile_options(keyhole_options INTERFACE -fsanitize=${KEYHOLE_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(keyhole_options INTERFACE -fsanitize=${KEYHOLE_SANITIZE})
+endif()
+
+# keyhole_room(NAME SOURCES file... [USES target...] [PRIVATE_USES target...])
+function(keyhole_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;USES;PRIVATE_USES" ${ARGN})
+  add_library(keyhole_${name} STATIC ${ROOM_SOURCES})
+  target_include_directories(keyhole_${name}
+    PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+    PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(keyhole_${name} PUBLIC ${ROOM_USES} PRIVATE ${ROOM_PRIVATE_USES} $<BUILD_INTERFACE:keyhole_options>)
+endfunction()
+
+# keyhole_test(NAME USES target... [ENVIRONMENT VAR=value...]): tests/<room>/test_<name>.cpp, one Qt Test class a file.
+# A test that skips all or part of itself says so by QSKIP; `./dev test` counts and names these.
+function(keyhole_test name)
+  cmake_parse_arguments(TEST "" "" "USES;ENVIRONMENT;LABELS" ${ARGN})
+  get_filename_component(room ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  set(target test_${room}_${name})
+  add_executable(${target} test_${name}.cpp)
+  # The moc of Qt 6.4 cannot parse these two headers of g++ 12: their include guards make it pass them over.
+  # The moc of Qt 6.4 cannot parse these two headers of g++ 12: their include guards make it pass them over.
+  set_target_properties(${target} PROPERTIES AUTOMOC ON AUTOMOC_MOC_OPTIONS "-D_GLIBCXX_CONCEPTS=1;-D_GLIBCXX_COMPARE=1"
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)
+  target_compile_definitions(${target} PRIVATE KEYHOLE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    KEYHOLE_BIN_DIR="${PROJECT_BINARY_DIR}/bin")
+  target_link_libraries(${target} PRIVATE ${TEST_USES} Qt6::Test keyhole_options)
+  add_test(NAME ${room}.${name} COMMAND ${target})
+  set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 300 LABELS "${room};${TEST_LABELS}"
+    ENVIRONMENT "QT_QPA_PLATFORM=offscreen;${TEST_ENVIRONMENT}")
+endfunction()
