@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keyhole/base/error.h"
+#include "keyhole/base/pool.h"
+#include "keyhole/db/rows.h"
+
+namespace keyhole {
+
+/// Reads a store. Own read-only connection; no transaction is held between calls, so a writer is never kept waiting.
+/// One thread at a time. Lists come in the order of time unless said otherwise; an empty list means: nothing recorded.
+class Reader {
+ public:
+  /// `store`: the folder. not_found where there is none; unsupported where it is newer than this program.
+  static Result<Reader> open(const std::string& store);
+  Reader(Reader&&) noexcept;
+  Reader& operator=(Reader&&) noexcept;
+  ~Reader();
+
+  Result<std::vector<RunRow>> runs();                             ///< the order of time
+  Result<std::optional<RunRow>> run_named(std::string_view name);
+  Result<std::optional<RunRow>> last_run();
+  Result<std::vector<ProcessRow>> processes(RowId run);
+
+  Result<std::optional<LookupRow>> lookup(RowId id);
+  Result<std::vector<LookupRow>> lookups_of_run(RowId run, RowId after = 0, std::size_t limit = 1'000'000);
+  Result<std::vector<LookupRow>> lookups_of_process(RowId process);
+  /// All layers of one compile of one process, in the order of time.
+  Result<std::vector<LookupRow>> lookups_of_compile(RowId process, const CompileId& compile);
+  /// Keys that begin with `prefix` (at least 4 characters), newest lookup of each; at most `limit`.
+  Result<std::vector<LookupRow>> lookups_with_key_prefix(std::string_view prefix, std::size_t limit);
+  /// Lookups of exactly this key that are earlier than lookup `before` (0: all), newest first.
+  Result<std::vector<LookupRow>> lookups_with_key(Layer layer, std::string_view key, RowId before, std::size_t limit);
+  /// Earlier lookups that may serve as a baseline of `subject`: the same layer, another key, components recorded, at most
+  /// one a component set. The union of: the same graph text or digest (component `gm`), the same function, the same
+  /// compile id, the same run, the newest; each up to `limit_each`, in no order. Bounded whatever the size of the store.
+  Result<std::vector<LookupRow>> baseline_candidates(const LookupRow& subject, std::size_t limit_each);
+
+  Result<std::optional<CompileRow>> compile(RowId process, const CompileId& id);
+  Result<std::vector<SymbolRecord>> symbols(RowId process, const CompileId& id);
+  Result<std::vector<TextRecord>> texts(RowId process, const CompileId& id, std::optional<TextKind> kind = {});
+
+  /// Components of a set in the order of the key. Pointers live as long as `pool`.
+  Result<std::vector<ComponentPtr>> components(RowId set, ComponentPool& pool);
+  /// What differs between two sets, in the order of `after`; groups with equal digests are not expanded.
+  Result<std::vector<ComponentChange>> difference(RowId before, RowId after, ComponentPool& pool);
+
+  /// Entries that any snapshot holds under a key, newest snapshot first.
+  Result<std::vector<EntryRow>> entries_with_key(Layer layer, std::string_view key);
+  Result<std::vector<SnapshotRow>> snapshots();
+  Result<std::vector<EntryRow>> entries_of_snapshot(RowId snapshot);
+  Result<std::vector<Problem>> problems(RowId run);
+
+ private:
+  struct Impl;
+  explicit Reader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keyhole
