@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keyhole/key/hash.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+namespace keyhole {
+namespace {
+
+EVP_MD_CTX* as_context(void* context) {
+  return static_cast<EVP_MD_CTX*>(context);
+}
+
+// Looked up once: a fetch for each of a key's 639 components would cost more than the hashing.
+const EVP_MD* sha256_method() {
+  static const EVP_MD* const method = [] {
+    EVP_MD* fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return fetched != nullptr ? fetched : EVP_sha256();
+  }();
+  return method;
+}
+
+}  // namespace
+
+// Fails for lack of memory only: SHA-256 is in every provider of OpenSSL that this can be linked with.
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  if (context_ == nullptr || EVP_DigestInit_ex(as_context(context_), sha256_method(), nullptr) != 1)
+    throw std::bad_alloc();
+}
+
+Sha256::~Sha256() {
+  EVP_MD_CTX_free(as_context(context_));
+}
+
+Sha256::Sha256(Sha256&& other) noexcept : context_(std::exchange(other.context_, nullptr)) {}
+
+Sha256& Sha256::operator=(Sha256&& other) noexcept {
+  std::swap(context_, other.context_);
+  return *this;
+}
+
+Sha256& Sha256::update(std::string_view bytes) {
+  EVP_DigestUpdate(as_context(context_), bytes.data(), bytes.size());
+  return *this;
+}
+
+Digest Sha256::finish() {
+  Digest digest;
+  EVP_DigestFinal_ex(as_context(context_), digest.bytes.data(), nullptr);
+  EVP_DigestInit_ex(as_context(context_), nullptr, nullptr);
+  return digest;
+}
+
+Digest sha256(std::string_view bytes) {
+  thread_local Sha256 hasher;
+  return hasher.update(bytes).finish();
+}
+
+std::string HashStrategy::key_of(const Digest& digest) const {
+  return std::string(prefix) + (hex ? digest.hex() : digest.base32());
+}
+
+std::string HashStrategy::key(std::span<const std::string_view> parts) const {
+  Sha256 hasher;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) hasher.update(separator);
+    hasher.update(parts[i]);
+  }
+  return key_of(hasher.finish());
+}
+
+std::string sha256_hash(std::string_view bytes) {
+  return kCompact.key_of(sha256(bytes));
+}
+
+std::string code_hash(std::string_view code, std::string_view extra) {
+  return extra.empty() ? kCode.key({code}) : kCode.key({code, extra});
+}
+
+Result<std::string> get_hash(HashContent content, std::string_view extra, std::string_view kind) {
+  for (const std::string_view source : {"code", "ptx", "amdgcn", "spv"})
+    if (kind == source) return code_hash(content.bytes, extra);
+  const char* const configured = std::getenv("TORCHINDUCTOR_XPU_KERNEL_FORMAT");
+  const std::string_view xpu = configured != nullptr ? configured : "zebin";
+  if (kind == "cubin" || kind == "hsaco" || kind == xpu)
+    return code_hash(content.text ? python_repr_text(content.bytes) : python_repr_bytes(content.bytes));
+  return fail(ErrorKind::usage, "Unknown hash type " + std::string(kind));
+}
+
+}  // namespace keyhole
