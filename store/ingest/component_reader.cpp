@@ -6,7 +6,7 @@
 namespace keyhole {
 namespace {
 
-constexpr std::size_t kKeptLine = 8 * 1024;          // longer lines (graph code) hardly repeat
+constexpr std::size_t kKeptLine = 8 * 1024;           // longer lines (graph code) hardly repeat
 constexpr std::size_t kKeptBytes = 32 * 1024 * 1024;  // then the lines are forgotten and learned anew
 
 }  // namespace
@@ -59,9 +59,12 @@ ReadComponents ComponentReader::read(JsonCursor& json) {
     inference |= known.is_inference;
     forward |= known.says_forward;
   }
-  if (backward) result.direction = Direction::backward;
-  else if (inference) result.direction = Direction::inference;
-  else if (forward) result.direction = Direction::forward;
+  if (backward)
+    result.direction = Direction::backward;
+  else if (inference)
+    result.direction = Direction::inference;
+  else if (forward)
+    result.direction = Direction::forward;
   return result;
 }
 

@@ -228,11 +228,21 @@ void JsonCursor::unescape(std::string_view raw, std::string& out) {
     const char c = raw[stop + 1];
     at = stop + 2;
     switch (c) {
-      case 'n': out += '\n'; break;
-      case 't': out += '\t'; break;
-      case 'r': out += '\r'; break;
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
+      case 'n':
+        out += '\n';
+        break;
+      case 't':
+        out += '\t';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
       case 'u': {
         std::uint32_t code = 0xfffd, low = 0;
         if (hex4(raw, at, code)) at += 4;
@@ -246,7 +256,8 @@ void JsonCursor::unescape(std::string_view raw, std::string& out) {
         append_utf8(code, out);
         break;
       }
-      default: out += c;
+      default:
+        out += c;
     }
   }
 }

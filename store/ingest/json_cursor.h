@@ -8,9 +8,9 @@
 
 namespace keyhole {
 
-/// Walks a JSON text in place, without a tree and without copying, so that what is not wanted costs a memchr. Takes what
-/// Python's json.dumps writes, which is more than RFC 8259: NaN, Infinity, and lone surrogates (decoded to U+FFFD).
-/// After a mistake in the text `ok()` is false and every call gives nothing. Depth is bounded.
+/// Walks a JSON text in place, without a tree and without copying, so that what is not wanted costs a memchr. Takes
+/// what Python's json.dumps writes, which is more than RFC 8259: NaN, Infinity, and lone surrogates (decoded to
+/// U+FFFD). After a mistake in the text `ok()` is false and every call gives nothing. Depth is bounded.
 class JsonCursor {
  public:
   explicit JsonCursor(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
@@ -31,7 +31,8 @@ class JsonCursor {
   void skip();
   /// The value's text as it stands.
   std::string_view raw();
-  /// The bytes between the quotes of a string, escapes not decoded; nothing, and the value skipped, where it is no string.
+  /// The bytes between the quotes of a string, escapes not decoded; nothing, and the value skipped, where it is no
+  /// string.
   std::optional<std::string_view> raw_string();
   std::optional<std::string> string();
   /// Integers; floats are cut towards zero.

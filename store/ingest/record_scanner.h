@@ -14,10 +14,10 @@ namespace keyhole {
 /// A record of a structured trace as it stands in the file: one header line, then payload lines that each begin with a
 /// tab. The views are good until the scanner is asked again.
 struct RawRecord {
-  std::uint64_t offset = 0;   ///< of its first byte in the (decompressed) content
-  std::string_view header;    ///< without its newline
-  std::string_view payload;   ///< the payload lines with their tabs, without the last newline
-  bool has_payload = false;   ///< there is at least one payload line, perhaps an empty one
+  std::uint64_t offset = 0;     ///< of its first byte in the (decompressed) content
+  std::string_view header;      ///< without its newline
+  std::string_view payload;     ///< the payload lines with their tabs, without the last newline
+  bool has_payload = false;     ///< there is at least one payload line, perhaps an empty one
   std::uint64_t oversized = 0;  ///< > 0: the record had this many bytes, more than is kept; the views are empty
 };
 

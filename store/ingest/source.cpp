@@ -18,11 +18,14 @@ namespace {
 
 constexpr std::size_t kChunk = 256 * 1024;
 constexpr std::size_t kMagicSize = 6;
-// What a decoder may ask for. xz -9 wants 65 MiB, zstd --ultra -22 a window of 128 MiB; a file that wants more is hostile.
+// What a decoder may ask for. xz -9 wants 65 MiB, zstd --ultra -22 a window of 128 MiB; a file that wants more is
+// hostile.
 constexpr std::uint64_t kXzMemory = 192u << 20;
 constexpr int kZstdWindowLog = 27;
 
-std::string reason_of(int error) { return std::strerror(error); }
+std::string reason_of(int error) {
+  return std::strerror(error);
+}
 
 /// A file descriptor whose first bytes were looked at already.
 class File {
@@ -232,9 +235,7 @@ class Zstd {
   ~Zstd() { ZSTD_freeDCtx(context_); }
   Zstd(const Zstd&) = delete;
   Zstd& operator=(const Zstd&) = delete;
-  bool next_member() {
-    return context_ && !ZSTD_isError(ZSTD_DCtx_reset(context_, ZSTD_reset_session_only));
-  }
+  bool next_member() { return context_ && !ZSTD_isError(ZSTD_DCtx_reset(context_, ZSTD_reset_session_only)); }
   Step step(const char* in, std::size_t& begin, std::size_t end, char* out, std::size_t size, std::size_t& produced) {
     ZSTD_inBuffer input{in, end, begin};
     ZSTD_outBuffer output{out, size, 0};
@@ -254,8 +255,15 @@ class Zstd {
   std::string reason_;
 };
 
-bool is_gzip(std::string_view head) { return head.substr(0, 3) == std::string_view("\x1f\x8b\x08", 3); }
-bool is_xz(std::string_view head) { return head.substr(0, 6) == std::string_view("\xfd" "7zXZ\0", 6); }
+bool is_gzip(std::string_view head) {
+  return head.substr(0, 3) == std::string_view("\x1f\x8b\x08", 3);
+}
+bool is_xz(std::string_view head) {
+  return head.substr(0, 6) == std::string_view(
+                                  "\xfd"
+                                  "7zXZ\0",
+                                  6);
+}
 bool is_zstd(std::string_view head) {
   if (head.size() < 4) return false;
   const bool frame = head.substr(0, 4) == std::string_view("\x28\xb5\x2f\xfd", 4);
@@ -269,7 +277,8 @@ Result<std::unique_ptr<Source>> Source::open(const std::string& path) {
   // O_NONBLOCK: a pipe without a writer must not hang the opening.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0)
-    return fail(errno == ENOENT ? ErrorKind::not_found : ErrorKind::io, "cannot open the file: " + reason_of(errno), path);
+    return fail(errno == ENOENT ? ErrorKind::not_found : ErrorKind::io, "cannot open the file: " + reason_of(errno),
+                path);
   auto file = std::make_unique<File>(fd);
   struct stat status {};
   if (::fstat(fd, &status) != 0) return fail(ErrorKind::io, "cannot look at the file: " + reason_of(errno), path);
@@ -281,10 +290,14 @@ Result<std::unique_ptr<Source>> Source::open(const std::string& path) {
 
   const std::string head(file->head());
   std::unique_ptr<FileSource> source;
-  if (is_gzip(head)) source = std::make_unique<PackedSource<Gzip>>(std::move(file));
-  else if (is_xz(head)) source = std::make_unique<PackedSource<Xz>>(std::move(file));
-  else if (is_zstd(head)) source = std::make_unique<PackedSource<Zstd>>(std::move(file));
-  else source = std::make_unique<PlainSource>(std::move(file));
+  if (is_gzip(head))
+    source = std::make_unique<PackedSource<Gzip>>(std::move(file));
+  else if (is_xz(head))
+    source = std::make_unique<PackedSource<Xz>>(std::move(file));
+  else if (is_zstd(head))
+    source = std::make_unique<PackedSource<Zstd>>(std::move(file));
+  else
+    source = std::make_unique<PlainSource>(std::move(file));
   source->describe(path, status);
   return source;
 }

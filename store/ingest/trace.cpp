@@ -119,7 +119,8 @@ struct TraceReader::State {
 
   void foreign_done() {
     if (foreign == 0) return;
-    context.problem(foreign_offset, std::to_string(foreign) + (foreign == 1 ? " line is" : " lines are") + " no record of a trace",
+    context.problem(foreign_offset,
+                    std::to_string(foreign) + (foreign == 1 ? " line is" : " lines are") + " no record of a trace",
                     "other output was mixed in, or the file is damaged here; it is passed over");
     foreign = 0;
   }
@@ -146,14 +147,20 @@ struct TraceReader::State {
         if (record.kind.empty()) {
           record.kind = *key;
           record.metadata = json.raw();
-        } else if (*key == "frame_id") record.compile.frame = json.integer().value_or(-1);
-        else if (*key == "frame_compile_id") record.compile.frame_compile = json.integer().value_or(-1);
-        else if (*key == "attempt") record.compile.attempt = json.integer().value_or(0);
-        else if (*key == "compiled_autograd_id") record.compile.compiled_autograd = json.integer().value_or(-1);
+        } else if (*key == "frame_id")
+          record.compile.frame = json.integer().value_or(-1);
+        else if (*key == "frame_compile_id")
+          record.compile.frame_compile = json.integer().value_or(-1);
+        else if (*key == "attempt")
+          record.compile.attempt = json.integer().value_or(0);
+        else if (*key == "compiled_autograd_id")
+          record.compile.compiled_autograd = json.integer().value_or(-1);
         else if (*key == "rank") {
           if (const auto value = json.integer()) rank = static_cast<int>(*value);
-        } else if (*key == "has_payload") payload_md5 = json.raw_string().value_or(std::string_view());
-        else json.skip();
+        } else if (*key == "has_payload")
+          payload_md5 = json.raw_string().value_or(std::string_view());
+        else
+          json.skip();
       }
       whole = json.ok() && !record.kind.empty();
     }
@@ -261,8 +268,12 @@ Result<std::unique_ptr<TraceReader>> TraceReader::open(const std::string& path, 
   return std::unique_ptr<TraceReader>(new TraceReader(std::move(state)));
 }
 
-Result<std::uint64_t> TraceReader::poll() { return state_->poll(false); }
-Result<TraceSummary> TraceReader::finish() { return state_->finish(); }
+Result<std::uint64_t> TraceReader::poll() {
+  return state_->poll(false);
+}
+Result<TraceSummary> TraceReader::finish() {
+  return state_->finish();
+}
 
 Result<TraceSummary> read_trace(const std::string& path, const TraceOptions& options, ComponentPool& pool,
                                 RecordSink& sink) {

@@ -25,8 +25,8 @@ bool digits(std::string_view text, std::size_t at, std::size_t count, int& out) 
 /// The local time in the given year, as if it were UTC.
 Nanoseconds in_year(const LocalTime& local, int year) {
   using namespace std::chrono;
-  const sys_days date = std::chrono::year{year} / month{static_cast<unsigned>(local.month)} /
-                        day{static_cast<unsigned>(local.day)};
+  const sys_days date =
+      std::chrono::year{year} / month{static_cast<unsigned>(local.month)} / day{static_cast<unsigned>(local.day)};
   return date.time_since_epoch().count() * 86400LL * kSecond + local.within_day;
 }
 

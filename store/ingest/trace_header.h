@@ -24,8 +24,8 @@ struct TraceHeader {
   static std::optional<TraceHeader> parse(std::string_view line);
 };
 
-/// Turns local times into absolute ones. The offset to UTC and the year come from events that hold both (chromium events
-/// carry an absolute time); without any, the year in which the file was written last, and UTC, are assumed.
+/// Turns local times into absolute ones. The offset to UTC and the year come from events that hold both (chromium
+/// events carry an absolute time); without any, the year in which the file was written last, and UTC, are assumed.
 class TraceClock {
  public:
   explicit TraceClock(Nanoseconds file_modified);

@@ -47,7 +47,9 @@ void TraceProcess::emit(LookupRecord& lookup) {
   ++context_.summary.lookups;
 }
 
-void TraceProcess::again(const LookupRecord& lookup) { context_.sink.lookup(id_, lookup); }
+void TraceProcess::again(const LookupRecord& lookup) {
+  context_.sink.lookup(id_, lookup);
+}
 
 bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view name) {
   if (name == "aotautograd_cache_pickle_failure") {
@@ -77,21 +79,33 @@ bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view
   JsonCursor json(record.payload);
   json.enter_object();
   while (const auto key = json.next_key()) {
-    if (*key == "key") lookup.key = json.string().value_or("");
-    else if (*key == "components") components = context_.components.read(json);
-    else if (*key == "cache_state") state = json.raw_string().value_or(state);
-    else if (*key == "cache_status_detailed") lookup.status = json.string().value_or("");
-    else if (*key == "cache_status_guard_expr") lookup.guard = json.string().value_or("");
-    else if (*key == "cache_bypass_reason") lookup.reason = json.string().value_or("");
-    else if (*key == "cache_bypass_exception_type") exception = json.string().value_or("");
-    else if (*key == "cache_event_time") event_time = json.integer().value_or(kUnknownTime);
-    else if (*key == "time_taken_ns") lookup.cost = json.integer().value_or(-1);
-    else if (*key == "time_saved_ns") lookup.saved = json.integer().value_or(-1);
-    else if (*key == "time_saved_ms") lookup.saved = milliseconds(json).value_or(-1);
+    if (*key == "key")
+      lookup.key = json.string().value_or("");
+    else if (*key == "components")
+      components = context_.components.read(json);
+    else if (*key == "cache_state")
+      state = json.raw_string().value_or(state);
+    else if (*key == "cache_status_detailed")
+      lookup.status = json.string().value_or("");
+    else if (*key == "cache_status_guard_expr")
+      lookup.guard = json.string().value_or("");
+    else if (*key == "cache_bypass_reason")
+      lookup.reason = json.string().value_or("");
+    else if (*key == "cache_bypass_exception_type")
+      exception = json.string().value_or("");
+    else if (*key == "cache_event_time")
+      event_time = json.integer().value_or(kUnknownTime);
+    else if (*key == "time_taken_ns")
+      lookup.cost = json.integer().value_or(-1);
+    else if (*key == "time_saved_ns")
+      lookup.saved = json.integer().value_or(-1);
+    else if (*key == "time_saved_ms")
+      lookup.saved = milliseconds(json).value_or(-1);
     else if (*key == "cache_bypass_traceback" && json.enter_array()) {
       traceback.emplace();
       while (json.next_element()) *traceback += json.string().value_or("") + "\n";
-    } else json.skip();
+    } else
+      json.skip();
   }
   if (!json.ok()) return bad_payload(record), true;
   if (components.malformed > 0)
@@ -155,9 +169,12 @@ void TraceProcess::on_pickle_failure(const TraceRecord& record) {
   JsonCursor json(record.payload);
   if (json.enter_object())
     while (const auto key = json.next_key()) {
-      if (*key == "error") error = json.string().value_or("");
-      else if (*key == "field") field = json.string().value_or("");
-      else json.skip();
+      if (*key == "error")
+        error = json.string().value_or("");
+      else if (*key == "field")
+        field = json.string().value_or("");
+      else
+        json.skip();
     }
   if (!json.ok()) return bad_payload(record);
   Compile& compile = compile_of(record);
@@ -177,10 +194,14 @@ void TraceProcess::on_package_event(const TraceRecord& record, std::string_view 
   JsonCursor json(record.payload);
   if (json.enter_object())
     while (const auto key = json.next_key()) {
-      if (*key == "key") lookup.key = json.string().value_or("");
-      else if (*key == "error" || *key == "_reason" || *key == "reason") lookup.reason = json.string().value_or("");
-      else if (*key == "missing_backend") lookup.reason = "backend " + json.string().value_or("") + " is missing";
-      else json.skip();
+      if (*key == "key")
+        lookup.key = json.string().value_or("");
+      else if (*key == "error" || *key == "_reason" || *key == "reason")
+        lookup.reason = json.string().value_or("");
+      else if (*key == "missing_backend")
+        lookup.reason = "backend " + json.string().value_or("") + " is missing";
+      else
+        json.skip();
     }
   if (!json.ok()) return bad_payload(record);
   emit(lookup);
@@ -199,11 +220,15 @@ void TraceProcess::on_kernel_info(const TraceRecord& record) {
     JsonCursor::unescape(*kernel, lookup.key);
     if (!json.enter_object()) continue;
     while (const auto key = json.next_key()) {
-      if (*key == "autotune_cache_state") lookup.status = json.string().value_or("");
-      else json.skip();
+      if (*key == "autotune_cache_state")
+        lookup.status = json.string().value_or("");
+      else
+        json.skip();
     }
-    if (lookup.status == "hit") lookup.outcome = Outcome::hit;
-    else if (lookup.status == "miss") lookup.outcome = Outcome::miss;
+    if (lookup.status == "hit")
+      lookup.outcome = Outcome::hit;
+    else if (lookup.status == "miss")
+      lookup.outcome = Outcome::miss;
     else if (lookup.status == "force_disabled") {
       lookup.outcome = Outcome::bypass;
       lookup.cache_off = true;
@@ -251,7 +276,8 @@ void TraceProcess::on_recompile_reasons(const TraceRecord& record) {
   compile.recompile = std::move(lookup);
 }
 
-/// PGO writes its lookups only as events (torch/_dynamo/pgo.py): the local one where its file exists, the remote always.
+/// PGO writes its lookups only as events (torch/_dynamo/pgo.py): the local one where its file exists, the remote
+/// always.
 void TraceProcess::on_profile_event(const TraceRecord& record, std::string_view name, Nanoseconds time) {
   LookupRecord lookup;
   bool found = false;
@@ -263,9 +289,12 @@ void TraceProcess::on_profile_event(const TraceRecord& record, std::string_view 
       continue;
     }
     while (const auto argument = json.next_key()) {
-      if (*argument == "cache_key") lookup.key = json.string().value_or("");
-      else if (*argument == "cache_size_bytes") found = json.integer().has_value();
-      else json.skip();
+      if (*argument == "cache_key")
+        lookup.key = json.string().value_or("");
+      else if (*argument == "cache_size_bytes")
+        found = json.integer().has_value();
+      else
+        json.skip();
     }
   }
   if (!json.ok() || lookup.key.empty()) return;

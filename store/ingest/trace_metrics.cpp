@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `compilation_metrics` and `bwd_compilation_metrics` (torch/_dynamo/utils.py, CompilationMetrics): the end of a compile.
+// `compilation_metrics` and `bwd_compilation_metrics` (torch/_dynamo/utils.py, CompilationMetrics): the end of a
+// compile.
 #include "trace_process.h"
 
 namespace keyhole {
@@ -39,31 +40,53 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
       const auto text = json.string();
       if (!ended.id.known() && text)
         if (const auto id = CompileId::parse(*text)) ended.id = *id;
-    } else if (*key == "co_name") ended.function = json.string().value_or("");
-    else if (*key == "co_filename") ended.filename = json.string().value_or("");
-    else if (*key == "co_firstlineno") ended.line = json.integer().value_or(-1);
-    else if (*key == "fail_type") fail_type = json.string().value_or("");
-    else if (*key == "fail_reason") ended.fail_reason = json.string().value_or("");
-    else if (*key == "recompile_reason") ended.recompile_reason = json.string().value_or("");
-    else if (*key == "start_time_us") ended.start = microseconds(json);
-    else if (*key == "duration_us") ended.total = microseconds(json);
-    else if (*key == "aot_autograd_cumulative_compile_time_us") ended.backend = microseconds(json);
-    else if (*key == "inductor_cumulative_compile_time_us") inductor = microseconds(json);
-    else if (*key == "inductor_config") inductor_config = raw_text(json);
-    else if (*key == "dynamo_config") dynamo_config = raw_text(json);
-    else if (*key == "compiler_config") compiler_config = raw_text(json);
-    else if (*key == "functorch_config") functorch_config = raw_text(json);
-    else if (*key == "inductor_fx_remote_cache_hit_keys") hit_keys = raw_text(json);
-    else if (*key == "inductor_fx_remote_cache_miss_keys") miss_keys = raw_text(json);
-    else if (*key == "python_version") versions("python", json.raw());
-    else if (*key == "cuda_version") versions("cuda", json.raw());
-    else if (*key == "triton_version") versions("triton", json.raw());
-    else json.skip();
+    } else if (*key == "co_name")
+      ended.function = json.string().value_or("");
+    else if (*key == "co_filename")
+      ended.filename = json.string().value_or("");
+    else if (*key == "co_firstlineno")
+      ended.line = json.integer().value_or(-1);
+    else if (*key == "fail_type")
+      fail_type = json.string().value_or("");
+    else if (*key == "fail_reason")
+      ended.fail_reason = json.string().value_or("");
+    else if (*key == "recompile_reason")
+      ended.recompile_reason = json.string().value_or("");
+    else if (*key == "start_time_us")
+      ended.start = microseconds(json);
+    else if (*key == "duration_us")
+      ended.total = microseconds(json);
+    else if (*key == "aot_autograd_cumulative_compile_time_us")
+      ended.backend = microseconds(json);
+    else if (*key == "inductor_cumulative_compile_time_us")
+      inductor = microseconds(json);
+    else if (*key == "inductor_config")
+      inductor_config = raw_text(json);
+    else if (*key == "dynamo_config")
+      dynamo_config = raw_text(json);
+    else if (*key == "compiler_config")
+      compiler_config = raw_text(json);
+    else if (*key == "functorch_config")
+      functorch_config = raw_text(json);
+    else if (*key == "inductor_fx_remote_cache_hit_keys")
+      hit_keys = raw_text(json);
+    else if (*key == "inductor_fx_remote_cache_miss_keys")
+      miss_keys = raw_text(json);
+    else if (*key == "python_version")
+      versions("python", json.raw());
+    else if (*key == "cuda_version")
+      versions("cuda", json.raw());
+    else if (*key == "triton_version")
+      versions("triton", json.raw());
+    else
+      json.skip();
   }
   if (!json.ok()) return bad_payload(record);
 
-  if (ended.fail_reason.empty()) ended.fail_reason = fail_type;
-  else if (!fail_type.empty()) ended.fail_reason = fail_type + ": " + ended.fail_reason;
+  if (ended.fail_reason.empty())
+    ended.fail_reason = fail_type;
+  else if (!fail_type.empty())
+    ended.fail_reason = fail_type + ": " + ended.fail_reason;
   Compile& compile = compile_of(record);
   if (inductor >= 0) compile.inductor = (compile.inductor < 0 ? 0 : compile.inductor) + inductor;
   ended.inductor = compile.inductor;
@@ -92,8 +115,8 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
   context_.sink.compile(id_, ended);
 
   if (!backward)
-    for (const auto& [raw, kind] : {std::pair{inductor_config, TextKind::inductor_config},
-                                    std::pair{dynamo_config, TextKind::dynamo_config}}) {
+    for (const auto& [raw, kind] :
+         {std::pair{inductor_config, TextKind::inductor_config}, std::pair{dynamo_config, TextKind::dynamo_config}}) {
       if (raw.empty()) continue;
       TextRecord config;
       config.compile = record.compile;
@@ -113,8 +136,7 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
   });
   members(inductor_config, [&](std::string_view key, JsonCursor& value) {
     if (key == "fx_graph_cache") return switches.fx_graph_cache = value.boolean(), true;
-    if (key == "force_disable_caches" && !switches.force_disable)
-      return switches.force_disable = value.boolean(), true;
+    if (key == "force_disable_caches" && !switches.force_disable) return switches.force_disable = value.boolean(), true;
     return false;
   });
   members(functorch_config, [&](std::string_view key, JsonCursor& value) {
@@ -149,7 +171,8 @@ void TraceProcess::close_caches_off(const TraceRecord& record, Compile& compile,
   // AOTAutograd is also used without its cache (other backends): a row only where a switch says so.
   if (!backward && compile.aot_traced && !compile.aot_asked && inductor && record.compile.compiled_autograd < 0) {
     const Unasked here{compile.aot_traced_at, -1, Direction::unknown};
-    if (switches.force_disable == true) off(Layer::aot_autograd, forced, here);
+    if (switches.force_disable == true)
+      off(Layer::aot_autograd, forced, here);
     else if (switches.enable_autograd == false)
       off(Layer::aot_autograd, "torch._functorch.config.enable_autograd_cache is False", here);
     compile.aot_asked = true;
@@ -159,13 +182,17 @@ void TraceProcess::close_caches_off(const TraceRecord& record, Compile& compile,
   if (compile.unasked.empty() && compile.inductor_code && !compile.fx_asked)
     compile.unasked.push_back({compile.start, compile.inductor, direction_here(compile)});
   for (const Unasked& unasked : compile.unasked) {
-    if (switches.force_disable == true) off(Layer::fx_graph, forced, unasked);
-    else if (bundled) break;
+    if (switches.force_disable == true)
+      off(Layer::fx_graph, forced, unasked);
+    else if (bundled)
+      break;
     else if (switches.fx_graph_cache == false)
       off(Layer::fx_graph, "torch._inductor.config.fx_graph_cache is False and no remote cache is on", unasked);
     else
-      off(Layer::fx_graph, "Inductor compiled the graph without asking its cache; the recorded configuration names no "
-                           "switch (ahead-of-time mode, or a device whose backend cannot be cached)", unasked);
+      off(Layer::fx_graph,
+          "Inductor compiled the graph without asking its cache; the recorded configuration names no "
+          "switch (ahead-of-time mode, or a device whose backend cannot be cached)",
+          unasked);
   }
   compile.unasked.clear();
   compile.fx_asked = true;

@@ -167,12 +167,18 @@ Frame last_frame(JsonCursor& json) {
     if (!json.enter_object()) continue;
     frame = Frame();
     while (const auto key = json.next_key()) {
-      if (*key == "line") frame.line = json.integer().value_or(-1);
-      else if (*key == "name") frame.function = json.string().value_or("");
-      else if (*key == "loc") frame.code = json.string().value_or("");
-      else if (*key == "filename" && json.peek() == '"') frame.file_name = json.string().value_or("");
-      else if (*key == "filename") frame.file = json.integer().value_or(-1);
-      else json.skip();
+      if (*key == "line")
+        frame.line = json.integer().value_or(-1);
+      else if (*key == "name")
+        frame.function = json.string().value_or("");
+      else if (*key == "loc")
+        frame.code = json.string().value_or("");
+      else if (*key == "filename" && json.peek() == '"')
+        frame.file_name = json.string().value_or("");
+      else if (*key == "filename")
+        frame.file = json.integer().value_or(-1);
+      else
+        json.skip();
     }
   }
   return frame;
@@ -219,15 +225,19 @@ void TraceProcess::on_symbol(const TraceRecord& record) {
   symbol.compile = record.compile;
   if (!json.enter_object()) return;
   while (const auto key = json.next_key()) {
-    if (*key == "symbol") symbol.symbol = json.string().value_or("");
-    else if (*key == "val") symbol.value = json.string().value_or("");
-    else if (*key == "source") symbol.source = json.string().value_or("");
+    if (*key == "symbol")
+      symbol.symbol = json.string().value_or("");
+    else if (*key == "val")
+      symbol.value = json.string().value_or("");
+    else if (*key == "source")
+      symbol.source = json.string().value_or("");
     else if (*key == "user_stack") {
       Frame frame = last_frame(json);
       symbol.user_file = frame.file_name.empty() ? file_named(frame.file) : std::move(frame.file_name);
       symbol.user_line = frame.line;
       symbol.user_code = std::move(frame.code);
-    } else json.skip();
+    } else
+      json.skip();
   }
   if (!symbol.symbol.empty()) context_.sink.symbol(id_, symbol);
 }
@@ -256,8 +266,10 @@ void TraceProcess::on_artifact(const TraceRecord& record) {
   JsonCursor json(record.metadata);
   if (json.enter_object())
     while (const auto key = json.next_key()) {
-      if (*key == "name") name = json.raw_string().value_or(std::string_view());
-      else json.skip();
+      if (*key == "name")
+        name = json.raw_string().value_or(std::string_view());
+      else
+        json.skip();
     }
   for (const TextName& known : kTextArtifacts)
     if (name == known.name) return text(record, known.kind);
@@ -267,9 +279,12 @@ void TraceProcess::on_artifact(const TraceRecord& record) {
     JsonCursor payload(record.payload);
     if (!payload.enter_object()) return;
     while (const auto key = payload.next_key()) {
-      if (*key == "pytorch_version") versions("torch", payload.raw());
-      else if (*key == "commit") versions("torch_commit", payload.raw());
-      else payload.skip();
+      if (*key == "pytorch_version")
+        versions("torch", payload.raw());
+      else if (*key == "commit")
+        versions("torch_commit", payload.raw());
+      else
+        payload.skip();
     }
     return;
   }
@@ -291,13 +306,15 @@ void TraceProcess::on_chromium_event(const TraceRecord& record) {
   for (int i = 0; i < 2; ++i) {
     const auto key = json.next_key();
     if (!key) break;
-    if (*key == "name") name = json.raw_string().value_or(std::string_view());
-    else if (*key == "ts") microseconds = json.number().value_or(-1);
-    else json.skip();
+    if (*key == "name")
+      name = json.raw_string().value_or(std::string_view());
+    else if (*key == "ts")
+      microseconds = json.number().value_or(-1);
+    else
+      json.skip();
   }
   if (name.empty() || microseconds < 0) return;
-  const std::string_view tail =
-      record.payload.substr(record.payload.size() > 240 ? record.payload.size() - 240 : 0);
+  const std::string_view tail = record.payload.substr(record.payload.size() > 240 ? record.payload.size() - 240 : 0);
   const std::size_t phase_at = tail.rfind("\"ph\": \"");
   if (phase_at == std::string_view::npos || phase_at + 7 >= tail.size()) return;
   const char phase = tail[phase_at + 7];
@@ -305,7 +322,8 @@ void TraceProcess::on_chromium_event(const TraceRecord& record) {
 
   // Events of phase i carry the time of what they tell about, often long before the record.
   const bool begin = phase == 'B', end = phase == 'E';
-  if ((begin || end) && (!context_.clock.calibrated() || name == "dynamo")) context_.clock.calibrate(record.local, time);
+  if ((begin || end) && (!context_.clock.calibrated() || name == "dynamo"))
+    context_.clock.calibrate(record.local, time);
   if (record_.start == kUnknownTime && begin) {
     record_.start = time;
     declare();

@@ -56,12 +56,12 @@ class TraceProcess {
   /// What is known of one compile while it goes on, and a little after.
   struct Compile {
     Nanoseconds start = kUnknownTime;
-    bool aot_traced = false;      // AOTAutograd made a graph here
-    bool aot_asked = false;       // an AOTAutograd cache artifact was seen
-    bool fx_asked = false;        // an FX cache artifact was seen
-    bool inference = false;       // the AOT graph is one for inference
-    bool inductor_code = false;   // Inductor wrote code
-    int backward_depth = 0;       // within the backward's compiler
+    bool aot_traced = false;     // AOTAutograd made a graph here
+    bool aot_asked = false;      // an AOTAutograd cache artifact was seen
+    bool fx_asked = false;       // an FX cache artifact was seen
+    bool inference = false;      // the AOT graph is one for inference
+    bool inductor_code = false;  // Inductor wrote code
+    int backward_depth = 0;      // within the backward's compiler
     Nanoseconds aot_traced_at = kUnknownTime, backward_start = kUnknownTime, fx_start = kUnknownTime;
     std::vector<Unasked> unasked;
     std::optional<LookupRecord> aot;  // the last AOTAutograd lookup

@@ -14,7 +14,7 @@
 namespace keyhole {
 
 struct TraceOptions {
-  std::string host;  ///< where the processes ran; empty: not known (a trace does not say)
+  std::string host;                                ///< where the processes ran; empty: not known (a trace does not say)
   std::size_t max_record = std::size_t{64} << 20;  ///< larger records are passed over and reported
   /// The program still runs, or was ended by force: a last record that is cut is no problem worth a report.
   bool growing = false;
@@ -23,22 +23,23 @@ struct TraceOptions {
 };
 
 struct TraceSummary {
-  std::uint64_t bytes = 0;      ///< of content read (decompressed)
-  std::uint64_t records = 0;    ///< records of the trace
-  std::uint64_t lookups = 0;    ///< lookups handed to the sink, each counted once
+  std::uint64_t bytes = 0;    ///< of content read (decompressed)
+  std::uint64_t records = 0;  ///< records of the trace
+  std::uint64_t lookups = 0;  ///< lookups handed to the sink, each counted once
   std::uint64_t processes = 0;
   std::uint64_t problems = 0;
 };
 
-/// Reads a structured trace of PyTorch (a file that TORCH_TRACE makes: torch/_logging/_internal.py, `trace_structured`),
-/// plain or compressed, from several processes perhaps, and hands what concerns caches to a sink: processes, compiles,
-/// symbols, graphs and other texts, and the lookups. May be asked while the file still grows.
+/// Reads a structured trace of PyTorch (a file that TORCH_TRACE makes: torch/_logging/_internal.py,
+/// `trace_structured`), plain or compressed, from several processes perhaps, and hands what concerns caches to a sink:
+/// processes, compiles, symbols, graphs and other texts, and the lookups. May be asked while the file still grows.
 ///
-/// A process is known by the SHA-256 of the first KiB of the content and its pid. So reading a file again, grown or not,
-/// compressed or not, gives the same identities and ordinals.
+/// A process is known by the SHA-256 of the first KiB of the content and its pid. So reading a file again, grown or
+/// not, compressed or not, gives the same identities and ordinals.
 ///
 /// What is made of the trace:
-/// - fx_graph, aot_autograd: each `fx_graph_cache_*`, `aotautograd_cache_*` artifact; and, where a finished compile went
+/// - fx_graph, aot_autograd: each `fx_graph_cache_*`, `aotautograd_cache_*` artifact; and, where a finished compile
+/// went
 ///   through Inductor without one because the cache was switched off, a bypass with `cache_off` that names the switch.
 /// - dynamo: a miss for each recompile, with the guards that failed; precompile records; hits of the PGO profile
 ///   (status "pgo_hit", key = the profile's name).
