@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the Reader gives of component sets, snapshots and entries.
+#include <algorithm>
+#include <cstring>
+
+#include "reader_impl.h"
+
+namespace keyhole {
+namespace {
+
+#define ENTRY_COLUMNS                                                                                                    \
+  "e.id, e.component_set, e.layer, e.key, e.name, e.path, e.state, e.state_reason, e.size, e.modified, e.guard, e.direction, " \
+  "e.cost, e.code_key, e.needs, e.metadata, s.id "
+constexpr int kSnapshotColumn = 16;
+
+std::vector<std::string> lines_of(std::string_view joined) {
+  std::vector<std::string> lines;
+  while (!joined.empty()) {
+    const auto at = joined.find('\n');
+    lines.emplace_back(joined.substr(0, at));
+    if (at == std::string_view::npos) break;
+    joined.remove_prefix(at + 1);
+  }
+  return lines;
+}
+
+Error damaged(const Db& db, const char* what) {
+  return {ErrorKind::corrupt, std::string(what) + " of the store is damaged", db.path(), "run `keyhole verify --repair`"};
+}
+
+}  // namespace
+
+std::optional<Ids> Reader::Impl::groups_of(RowId set) {
+  Query q(db, "SELECT groups FROM component_set WHERE id = ?", set);
+  if (!q.next()) return std::nullopt;
+  auto ids = decode_ids(q.text(0));
+  if (!ids) db.set_error(damaged(db, "a component set"));
+  return ids;
+}
+
+const Ids& Reader::Impl::members_of(std::int64_t group) {
+  if (const auto found = groups_.find(group); found != groups_.end()) return found->second;
+  std::optional<Ids> members;
+  std::string bytes;
+  std::int64_t base = 0;
+  if (Query q(db, "SELECT base, members FROM component_group WHERE id = ?", group); q.next()) {
+    base = q.integer(0);
+    bytes = q.text(1);
+    if (base == 0) members = decode_ids(bytes);
+  }
+  if (base != 0) {
+    Query q(db, "SELECT members FROM component_group WHERE id = ? AND base IS NULL", base);
+    if (q.next())
+      if (const auto whole = decode_ids(q.text(0))) members = apply_difference(*whole, bytes);
+  }
+  if (!members) db.set_error(damaged(db, "a component group"));
+  return groups_[group] = members.value_or(Ids{});
+}
+
+ComponentPtr Reader::Impl::component(std::int64_t id, ComponentPool& pool) {
+  auto found = components_.find(id);
+  if (found == components_.end()) {
+    Query q(db, "SELECT name, text, digest FROM component WHERE id = ?", id);
+    if (!q.next() || q.text(2).size() != 32) {
+      db.set_error(damaged(db, "a component"));
+      return nullptr;
+    }
+    RawComponent raw{q.integer(0), q.integer(1), {}};
+    std::memcpy(raw.digest.bytes.data(), q.text(2).data(), 32);
+    found = components_.emplace(id, raw).first;
+  }
+  return pool.intern(text(found->second.name), found->second.digest, text(found->second.text));
+}
+
+Result<std::vector<ComponentPtr>> Reader::components(RowId set, ComponentPool& pool) {
+  impl_->begin();
+  std::vector<ComponentPtr> all;
+  if (set == 0) return all;
+  const auto groups = impl_->groups_of(set);
+  if (!groups && impl_->db.ok()) return fail(ErrorKind::not_found, "there is no component set " + std::to_string(set));
+  if (groups) {
+    for (const auto group : *groups)
+      for (const auto id : impl_->members_of(group)) all.push_back(impl_->component(id, pool));
+  }
+  return impl_->end(std::move(all));
+}
+
+Result<std::vector<ComponentChange>> Reader::difference(RowId before, RowId after, ComponentPool& pool) {
+  impl_->begin();
+  const Ids old_groups = before != 0 ? impl_->groups_of(before).value_or(Ids{}) : Ids{};
+  const Ids new_groups = after != 0 ? impl_->groups_of(after).value_or(Ids{}) : Ids{};
+  const auto expand = [&](const Ids& groups, const Ids& others) {
+    Ids ids;
+    for (const auto group : groups) {
+      if (std::find(others.begin(), others.end(), group) != others.end()) continue;
+      const Ids& members = impl_->members_of(group);
+      ids.insert(ids.end(), members.begin(), members.end());
+    }
+    return ids;
+  };
+  const Ids olds = expand(old_groups, new_groups), news = expand(new_groups, old_groups);
+  std::unordered_map<std::int64_t, int> kept;  // what both hold, by component
+  for (const auto id : olds) ++kept[id];
+  std::vector<ComponentPtr> changed_new, changed_old;
+  for (const auto id : news) {
+    if (auto& n = kept[id]; n > 0) --n;
+    else changed_new.push_back(impl_->component(id, pool));
+  }
+  for (const auto id : olds) {
+    if (auto& n = kept[id]; n > 0) {
+      --n;
+      changed_old.push_back(impl_->component(id, pool));
+    }
+  }
+  std::vector<ComponentChange> changes;
+  if (impl_->db.ok()) {
+    for (const ComponentPtr c : changed_new) {
+      const auto same_name = std::find_if(changed_old.begin(), changed_old.end(),
+                                          [&](ComponentPtr o) { return o != nullptr && o->name == c->name; });
+      ComponentPtr old = nullptr;
+      if (same_name != changed_old.end()) std::swap(old, *same_name);
+      changes.push_back({old, c});
+    }
+    for (const ComponentPtr c : changed_old)
+      if (c != nullptr) changes.push_back({c, nullptr});
+  }
+  return impl_->end(std::move(changes));
+}
+
+EntryRow Reader::Impl::entry_row(const Query& q) {
+  EntryRow row;
+  row.id = q.integer(0);
+  row.component_set = q.integer(1);
+  row.snapshot = q.integer(kSnapshotColumn);
+  EntryRecord& r = row.record;
+  r.layer = static_cast<Layer>(q.integer(2));
+  r.key = key_name(q.integer(3));
+  r.name = text_cell(q, 4);
+  r.path = text_cell(q, 5);
+  r.state = static_cast<EntryState>(q.integer(6));
+  r.state_reason = text_cell(q, 7);
+  r.size = q.integer(8);
+  r.modified = q.integer_or(9, kUnknownTime);
+  r.guard = text_cell(q, 10);
+  r.direction = static_cast<Direction>(q.integer(11));
+  r.cost = q.integer_or(12, -1);
+  r.code_key = text_cell(q, 13);
+  r.needs = lines_of(text_cell(q, 14));
+  r.metadata_json = text_cell(q, 15);
+  return row;
+}
+
+Result<std::vector<EntryRow>> Reader::entries_with_key(Layer layer, std::string_view key) {
+  impl_->begin();
+  std::vector<EntryRow> rows;
+  Query q(impl_->db,
+          "SELECT " ENTRY_COLUMNS
+          "FROM entry e JOIN presence p ON p.entry = e.id JOIN snapshot s ON s.location = p.location AND s.id >= p.since AND "
+          "(p.until IS NULL OR s.id < p.until) WHERE e.key = (SELECT id FROM key WHERE name = ?) AND e.layer = ? "
+          "ORDER BY s.time DESC, s.id DESC, e.name LIMIT 1000",
+          key, static_cast<int>(layer));
+  while (q.next()) rows.push_back(impl_->entry_row(q));
+  return impl_->end(std::move(rows));
+}
+
+Result<std::vector<SnapshotRow>> Reader::snapshots() {
+  impl_->begin();
+  std::vector<SnapshotRow> rows;
+  Query q(impl_->db,
+          "SELECT s.id, s.run, s.location, s.read_from, s.time, s.moment, (SELECT count(*) FROM presence p WHERE p.location = s.location "
+          "AND p.since <= s.id AND (p.until IS NULL OR p.until > s.id)) FROM snapshot s ORDER BY s.time, s.id");
+  while (q.next())
+    rows.push_back({q.integer(0),
+                    q.integer(1),
+                    {impl_->text_cell(q, 2), impl_->text_cell(q, 3), q.integer_or(4, kUnknownTime),
+                     static_cast<SnapshotMoment>(q.integer(5))},
+                    q.integer(6)});
+  return impl_->end(std::move(rows));
+}
+
+Result<std::vector<EntryRow>> Reader::entries_of_snapshot(RowId snapshot) {
+  impl_->begin();
+  std::vector<EntryRow> rows;
+  Query q(impl_->db,
+          "SELECT " ENTRY_COLUMNS
+          "FROM snapshot s JOIN presence p ON p.location = s.location AND p.since <= s.id AND (p.until IS NULL OR p.until > s.id) "
+          "JOIN entry e ON e.id = p.entry WHERE s.id = ? ORDER BY e.path, e.id",
+          snapshot);
+  while (q.next()) rows.push_back(impl_->entry_row(q));
+  return impl_->end(std::move(rows));
+}
+
+}  // namespace keyhole
