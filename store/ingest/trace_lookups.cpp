@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the records of a trace say of cache lookups.
+#include <cmath>
+
+#include "trace_process.h"
+
+namespace keyhole {
+namespace {
+
+constexpr Nanoseconds kMillisecond = 1'000'000;
+
+std::optional<Nanoseconds> milliseconds(JsonCursor& json) {
+  const auto value = json.number();
+  if (!value || !(std::fabs(*value) < 1e12)) return std::nullopt;
+  return static_cast<Nanoseconds>(*value * static_cast<double>(kMillisecond));
+}
+
+Outcome outcome_of(std::string_view state) {
+  if (state == "hit") return Outcome::hit;
+  if (state == "miss") return Outcome::miss;
+  return Outcome::bypass;
+}
+
+/// The layer and the state that an artifact's name tells: "aotautograd_cache_miss".
+struct ArtifactName {
+  Layer layer;
+  std::string_view state;
+};
+std::optional<ArtifactName> cache_artifact(std::string_view name) {
+  const std::size_t at = name.rfind("_cache_");
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view state = name.substr(at + 7), what = name.substr(0, at);
+  if (state != "hit" && state != "miss" && state != "bypass" && state != "disabled") return std::nullopt;
+  if (what.find("autograd") != std::string_view::npos) return ArtifactName{Layer::aot_autograd, state};
+  if (what.find("fx_graph") != std::string_view::npos) return ArtifactName{Layer::fx_graph, state};
+  if (what.find("autotune") != std::string_view::npos) return ArtifactName{Layer::autotune, state};
+  if (what.find("triton") != std::string_view::npos) return ArtifactName{Layer::triton, state};
+  if (what == "dynamo" || what == "precompile") return ArtifactName{Layer::dynamo, state};
+  return std::nullopt;
+}
+
+}  // namespace
+
+void TraceProcess::emit(LookupRecord& lookup) {
+  std::string name(1, static_cast<char>(lookup.layer));
+  lookup.ordinal = ordinals_[name += lookup.key]++;
+  ++context_.summary.lookups;
+}
+
+void TraceProcess::again(const LookupRecord& lookup) {
+  context_.sink.lookup(id_, lookup);
+}
+
+bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view name) {
+  if (name == "aotautograd_cache_pickle_failure") {
+    on_pickle_failure(record);
+    return true;
+  }
+  const auto known = cache_artifact(name);
+  if (known && known->layer == Layer::dynamo) {
+    on_package_event(record, name);
+    return true;
+  }
+  if (name == "dynamo_cache_exception") {
+    on_package_event(record, name);
+    return true;
+  }
+  if (!known) return false;
+
+  LookupRecord lookup;
+  lookup.layer = known->layer;
+  lookup.compile = record.compile;
+  std::string_view state = known->state;
+  std::string exception;
+  ReadComponents components;
+  Nanoseconds event_time = kUnknownTime;
+  std::optional<std::string> traceback;
+
+  JsonCursor json(record.payload);
+  json.enter_object();
+  while (const auto key = json.next_key()) {
+    if (*key == "key")
+      lookup.key = json.string().value_or("");
+    else if (*key == "components")
+      components = context_.components.read(json);
+    else if (*key == "cache_state")
+      state = json.raw_string().value_or(state);
+    else if (*key == "cache_status_detailed")
+      lookup.status = json.string().value_or("");
+    else if (*key == "cache_status_guard_expr")
+      lookup.guard = json.string().value_or("");
+    else if (*key == "cache_bypass_reason")
+      lookup.reason = json.string().value_or("");
+    else if (*key == "cache_bypass_exception_type")
+      exception = json.string().value_or("");
+    else if (*key == "cache_event_time")
+      event_time = json.integer().value_or(kUnknownTime);
+    else if (*key == "time_taken_ns")
+      lookup.cost = json.integer().value_or(-1);
+    else if (*key == "time_saved_ns")
+      lookup.saved = json.integer().value_or(-1);
+    else if (*key == "time_saved_ms")
+      lookup.saved = milliseconds(json).value_or(-1);
+    else if (*key == "cache_bypass_traceback" && json.enter_array()) {
+      traceback.emplace();
+      while (json.next_element()) *traceback += json.string().value_or("") + "\n";
+    } else
+      json.skip();
+  }
+  if (!json.ok()) return bad_payload(record), true;
+  if (components.malformed > 0)
+    context_.problem(record.offset, std::to_string(components.malformed) + " components are no debug lines",
+                     "the other components of the key are kept");
+
+  lookup.outcome = outcome_of(state);
+  if (lookup.outcome == Outcome::miss && lookup.status == "guard_miss") lookup.outcome = Outcome::guard_miss;
+  if (lookup.status.empty()) lookup.status = name.find("bundled") != std::string_view::npos ? "bundled_hit" : state;
+  if (lookup.reason.empty()) lookup.reason = std::move(exception);
+  lookup.components = std::move(components.list);
+  lookup.direction = components.direction;
+  lookup.time = time_of(record);
+  if (traceback) {
+    TextRecord text;
+    text.compile = record.compile;
+    text.kind = TextKind::traceback;
+    text.text = std::move(*traceback);
+    context_.sink.text(id_, text);
+  }
+  if (lookup.layer == Layer::fx_graph) {
+    on_fx_lookup(record, lookup, event_time);
+  } else if (lookup.layer == Layer::aot_autograd) {
+    on_aot_lookup(record, lookup);
+  } else {
+    emit(lookup);
+    again(lookup);
+  }
+  return true;
+}
+
+void TraceProcess::on_fx_lookup(const TraceRecord& record, LookupRecord& lookup, Nanoseconds event_time) {
+  Compile& compile = compile_of(record);
+  compile.fx_asked = true;
+  if (lookup.direction == Direction::unknown) lookup.direction = direction_here(compile);
+  const Nanoseconds written = lookup.time;
+  if (event_time != kUnknownTime) {
+    lookup.time = event_time;
+    if (compile.fx_start != kUnknownTime && event_time >= compile.fx_start && lookup.outcome != Outcome::bypass)
+      lookup.duration = event_time - compile.fx_start;
+    // A bypass is written when its graph has been compiled.
+    if (lookup.outcome == Outcome::bypass && written > event_time) lookup.cost = written - event_time;
+  }
+  compile.fx_start = kUnknownTime;
+  emit(lookup);
+  again(lookup);
+}
+
+void TraceProcess::on_aot_lookup(const TraceRecord& record, LookupRecord& lookup) {
+  Compile& compile = compile_of(record);
+  compile.aot_asked = true;
+  close_aot(compile, lookup.time);  // several graphs of one frame (DDP): the earlier one is compiled by now
+  emit(lookup);
+  compile.aot = std::move(lookup);
+  compile.aot_waiting = true;
+  if (compile.aot->outcome == Outcome::hit) close_aot(compile, kUnknownTime);
+}
+
+void TraceProcess::on_pickle_failure(const TraceRecord& record) {
+  std::string error, field;
+  JsonCursor json(record.payload);
+  if (json.enter_object())
+    while (const auto key = json.next_key()) {
+      if (*key == "error")
+        error = json.string().value_or("");
+      else if (*key == "field")
+        field = json.string().value_or("");
+      else
+        json.skip();
+    }
+  if (!json.ok()) return bad_payload(record);
+  Compile& compile = compile_of(record);
+  if (!compile.aot) return;
+  compile.aot->save_error = field.empty() ? error : error + " (field " + field + ")";
+  if (!compile.aot_waiting) again(*compile.aot);
+}
+
+/// Records of precompilation (torch/_dynamo/package.py, precompile_context.py, output_graph.py).
+void TraceProcess::on_package_event(const TraceRecord& record, std::string_view name) {
+  LookupRecord lookup;
+  lookup.layer = Layer::dynamo;
+  lookup.compile = record.compile;
+  lookup.outcome = name == "dynamo_cache_exception" ? Outcome::error : Outcome::bypass;
+  lookup.status = name;
+  lookup.time = time_of(record);
+  JsonCursor json(record.payload);
+  if (json.enter_object())
+    while (const auto key = json.next_key()) {
+      if (*key == "key")
+        lookup.key = json.string().value_or("");
+      else if (*key == "error" || *key == "_reason" || *key == "reason")
+        lookup.reason = json.string().value_or("");
+      else if (*key == "missing_backend")
+        lookup.reason = "backend " + json.string().value_or("") + " is missing";
+      else
+        json.skip();
+    }
+  if (!json.ok()) return bad_payload(record);
+  emit(lookup);
+  again(lookup);
+}
+
+/// `triton_kernel_info`: kernel name → what check_autotune_cache (torch/_inductor/runtime/triton_heuristics.py) found.
+void TraceProcess::on_kernel_info(const TraceRecord& record) {
+  JsonCursor json(record.payload);
+  if (!json.enter_object()) return bad_payload(record);
+  while (const auto kernel = json.next_key()) {
+    LookupRecord lookup;
+    lookup.layer = Layer::autotune;
+    lookup.compile = record.compile;
+    lookup.time = time_of(record);
+    JsonCursor::unescape(*kernel, lookup.key);
+    if (!json.enter_object()) continue;
+    while (const auto key = json.next_key()) {
+      if (*key == "autotune_cache_state")
+        lookup.status = json.string().value_or("");
+      else
+        json.skip();
+    }
+    if (lookup.status == "hit")
+      lookup.outcome = Outcome::hit;
+    else if (lookup.status == "miss")
+      lookup.outcome = Outcome::miss;
+    else if (lookup.status == "force_disabled") {
+      lookup.outcome = Outcome::bypass;
+      lookup.cache_off = true;
+      lookup.reason = "the autotune cache is switched off by force_disable_caches";
+    } else {
+      continue;  // a single configuration: nothing was looked up
+    }
+    emit(lookup);
+    again(lookup);
+  }
+  if (!json.ok()) bad_payload(record);
+}
+
+void TraceProcess::on_recompile_reasons(const TraceRecord& record) {
+  // One reason is written as it is, several as a JSON array (torch/_dynamo/guards.py).
+  std::string payload(record.payload.substr(0, record.payload.size()));
+  std::string reason;
+  JsonCursor json(payload);
+  if (json.peek() == '[' && json.enter_array()) {
+    while (json.next_element()) {
+      if (!reason.empty()) reason += '\n';
+      reason += json.string().value_or("");
+    }
+  } else {
+    for (std::size_t at = 0; at < payload.size();) {
+      if (payload[at] == '\t') ++at;
+      const std::size_t newline = payload.find('\n', at);
+      const std::size_t stop = newline == std::string::npos ? payload.size() : newline + 1;
+      reason.append(payload, at, stop - at);
+      at = stop;
+    }
+  }
+  if (reason.empty()) return;
+  text(record, TextKind::recompile_reasons);
+  LookupRecord lookup;
+  lookup.layer = Layer::dynamo;
+  lookup.compile = record.compile;
+  lookup.outcome = Outcome::miss;
+  lookup.status = "recompile";
+  lookup.reason = std::move(reason);
+  lookup.time = time_of(record);
+  Compile& compile = compile_of(record);
+  if (compile.recompile) again(*compile.recompile);
+  emit(lookup);
+  compile.recompile = std::move(lookup);
+}
+
+/// PGO writes its lookups only as events (torch/_dynamo/pgo.py): the local one where its file exists, the remote
+/// always.
+void TraceProcess::on_profile_event(const TraceRecord& record, std::string_view name, Nanoseconds time) {
+  LookupRecord lookup;
+  bool found = false;
+  JsonCursor json(record.payload);
+  if (!json.enter_object()) return;
+  while (const auto key = json.next_key()) {
+    if (*key != "args" || !json.enter_object()) {
+      if (*key != "args") json.skip();
+      continue;
+    }
+    while (const auto argument = json.next_key()) {
+      if (*argument == "cache_key")
+        lookup.key = json.string().value_or("");
+      else if (*argument == "cache_size_bytes")
+        found = json.integer().has_value();
+      else
+        json.skip();
+    }
+  }
+  if (!json.ok() || lookup.key.empty()) return;
+  const bool remote = name.find("remote") != std::string_view::npos;
+  if (!remote && !found) return;
+  lookup.layer = remote ? Layer::remote : Layer::dynamo;
+  lookup.compile = record.compile;
+  lookup.outcome = found ? Outcome::hit : Outcome::miss;
+  lookup.status = found ? "pgo_hit" : "pgo_miss";
+  lookup.time = time;
+  emit(lookup);
+  again(lookup);
+}
+
+}  // namespace keyhole
