@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kIdentityBytes = 1024;
 constexpr std::uint64_t kGiveUp = 4u << 20;  // so much without a single record: it is something else
-constexpr std::uint64_t kStep = 1u << 20;    // between two calls of `progress`
+constexpr std::size_t kMaxProcesses = 4096;
+constexpr std::uint64_t kStep = 1u << 20;  // between two calls of `progress`
 constexpr std::uint64_t kCheckpoint = 16u << 20;
 
 std::string hex(const unsigned char* bytes, std::size_t size) {
@@ -86,7 +87,7 @@ struct TraceReader::State {
       : options(std::move(opts)),
         input(std::move(source)),
         scanner(input, options.max_record),
-        context{TraceClock(input.inner().modified()), ComponentReader(pool), sink, input.path(), {}, {}},
+        context{TraceClock(input.inner().modified()), ComponentReader(pool), sink, input.path(), {}, 0, {}},
         file_rank(rank_in_name(input.path())) {}
 
   TraceOptions options;
@@ -97,6 +98,7 @@ struct TraceReader::State {
   std::string identity;
   std::map<std::int64_t, TraceProcess> processes;
   std::uint64_t foreign_offset = 0, foreign = 0;  // lines that are no records, in one go
+  std::uint64_t refused = 0;                      // records of too many processes
   std::uint64_t told = 0, checkpointed = 0;
   bool stopped = false;
 
@@ -182,6 +184,12 @@ struct TraceReader::State {
       return;
     }
     foreign_done();
+    if (processes.size() >= kMaxProcesses && !processes.contains(header->pid)) {
+      if (++refused == 1)
+        context.problem(raw.offset, "more than " + std::to_string(kMaxProcesses) + " processes in one file",
+                        "the records of further ones are passed over");
+      return;
+    }
     ++context.summary.records;
     TraceProcess& from = process(header->pid);
     if (rank) from.rank(*rank);

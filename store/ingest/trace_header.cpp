@@ -65,8 +65,10 @@ std::optional<TraceHeader> TraceHeader::parse(std::string_view line) {
   while (at < line.size() && line[at] == ' ') ++at;
   const auto [stop, error] = std::from_chars(line.data() + at, line.data() + line.size(), header.pid);
   if (error != std::errc{}) return std::nullopt;
-  at = line.find("] {", static_cast<std::size_t>(stop - line.data()));
-  if (at == std::string_view::npos) return std::nullopt;
+  // path:line] {…
+  at = line.find("] ", static_cast<std::size_t>(stop - line.data()));
+  if (at == std::string_view::npos || at + 2 >= line.size() || line[at + 2] != '{') return std::nullopt;
+  if (line[at - 1] < '0' || line[at - 1] > '9') return std::nullopt;
   header.json = line.substr(at + 2);
   return header;
 }

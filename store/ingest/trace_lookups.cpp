@@ -41,14 +41,10 @@ std::optional<ArtifactName> cache_artifact(std::string_view name) {
 
 }  // namespace
 
-void TraceProcess::emit(LookupRecord& lookup) {
+void TraceProcess::number(LookupRecord& lookup) {
   std::string name(1, static_cast<char>(lookup.layer));
-  lookup.ordinal = ordinals_[name += lookup.key]++;
+  lookup.ordinal = ordinals_[std::hash<std::string>{}(name += lookup.key)]++;
   ++context_.summary.lookups;
-}
-
-void TraceProcess::again(const LookupRecord& lookup) {
-  context_.sink.lookup(id_, lookup);
 }
 
 bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view name) {
@@ -101,9 +97,10 @@ bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view
       lookup.saved = json.integer().value_or(-1);
     else if (*key == "time_saved_ms")
       lookup.saved = milliseconds(json).value_or(-1);
-    else if (*key == "cache_bypass_traceback" && json.enter_array()) {
+    else if (*key == "cache_bypass_traceback") {
       traceback.emplace();
-      while (json.next_element()) *traceback += json.string().value_or("") + "\n";
+      if (json.enter_array())
+        while (json.next_element()) *traceback += json.string().value_or("") + "\n";
     } else
       json.skip();
   }
@@ -119,7 +116,7 @@ bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view
   lookup.components = std::move(components.list);
   lookup.direction = components.direction;
   lookup.time = time_of(record);
-  if (traceback) {
+  if (traceback && !traceback->empty()) {
     TextRecord text;
     text.compile = record.compile;
     text.kind = TextKind::traceback;
@@ -131,8 +128,8 @@ bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view
   } else if (lookup.layer == Layer::aot_autograd) {
     on_aot_lookup(record, lookup);
   } else {
-    emit(lookup);
-    again(lookup);
+    number(lookup);
+    hand_over(lookup);
   }
   return true;
 }
@@ -150,15 +147,15 @@ void TraceProcess::on_fx_lookup(const TraceRecord& record, LookupRecord& lookup,
     if (lookup.outcome == Outcome::bypass && written > event_time) lookup.cost = written - event_time;
   }
   compile.fx_start = kUnknownTime;
-  emit(lookup);
-  again(lookup);
+  number(lookup);
+  hand_over(lookup);
 }
 
 void TraceProcess::on_aot_lookup(const TraceRecord& record, LookupRecord& lookup) {
   Compile& compile = compile_of(record);
   compile.aot_asked = true;
   close_aot(compile, lookup.time);  // several graphs of one frame (DDP): the earlier one is compiled by now
-  emit(lookup);
+  number(lookup);
   compile.aot = std::move(lookup);
   compile.aot_waiting = true;
   if (compile.aot->outcome == Outcome::hit) close_aot(compile, kUnknownTime);
@@ -180,7 +177,7 @@ void TraceProcess::on_pickle_failure(const TraceRecord& record) {
   Compile& compile = compile_of(record);
   if (!compile.aot) return;
   compile.aot->save_error = field.empty() ? error : error + " (field " + field + ")";
-  if (!compile.aot_waiting) again(*compile.aot);
+  if (!compile.aot_waiting) hand_over(*compile.aot);
 }
 
 /// Records of precompilation (torch/_dynamo/package.py, precompile_context.py, output_graph.py).
@@ -204,8 +201,8 @@ void TraceProcess::on_package_event(const TraceRecord& record, std::string_view 
         json.skip();
     }
   if (!json.ok()) return bad_payload(record);
-  emit(lookup);
-  again(lookup);
+  number(lookup);
+  hand_over(lookup);
 }
 
 /// `triton_kernel_info`: kernel name → what check_autotune_cache (torch/_inductor/runtime/triton_heuristics.py) found.
@@ -236,8 +233,8 @@ void TraceProcess::on_kernel_info(const TraceRecord& record) {
     } else {
       continue;  // a single configuration: nothing was looked up
     }
-    emit(lookup);
-    again(lookup);
+    number(lookup);
+    hand_over(lookup);
   }
   if (!json.ok()) bad_payload(record);
 }
@@ -271,8 +268,8 @@ void TraceProcess::on_recompile_reasons(const TraceRecord& record) {
   lookup.reason = std::move(reason);
   lookup.time = time_of(record);
   Compile& compile = compile_of(record);
-  if (compile.recompile) again(*compile.recompile);
-  emit(lookup);
+  if (compile.recompile) hand_over(*compile.recompile);
+  number(lookup);
   compile.recompile = std::move(lookup);
 }
 
@@ -305,8 +302,8 @@ void TraceProcess::on_profile_event(const TraceRecord& record, std::string_view 
   lookup.outcome = found ? Outcome::hit : Outcome::miss;
   lookup.status = found ? "pgo_hit" : "pgo_miss";
   lookup.time = time;
-  emit(lookup);
-  again(lookup);
+  number(lookup);
+  hand_over(lookup);
 }
 
 }  // namespace keyhole

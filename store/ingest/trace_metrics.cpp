@@ -28,7 +28,7 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
   CompileRecord ended;
   ended.id = record.compile;
   ended.finished = true;
-  std::string fail_type;
+  std::string fail_type, restarts;
   std::string_view inductor_config, dynamo_config, compiler_config, functorch_config, hit_keys, miss_keys;
   Nanoseconds inductor = -1;
   const auto raw_text = [](JsonCursor& json) { return json.raw_string().value_or(std::string_view()); };
@@ -52,7 +52,10 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
       ended.fail_reason = json.string().value_or("");
     else if (*key == "recompile_reason")
       ended.recompile_reason = json.string().value_or("");
-    else if (*key == "start_time_us")
+    else if (*key == "restart_reasons") {
+      if (json.enter_array())
+        while (json.next_element()) restarts += (restarts.empty() ? "" : "; ") + json.string().value_or("");
+    } else if (*key == "start_time_us")
       ended.start = microseconds(json);
     else if (*key == "duration_us")
       ended.total = microseconds(json);
@@ -102,17 +105,25 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
       lookup.status = "recompile";
       lookup.reason = ended.recompile_reason;
       lookup.time = ended.start != kUnknownTime ? ended.start : compile.start;
-      emit(lookup);
+      number(lookup);
       compile.recompile = std::move(lookup);
     }
     if (compile.recompile) {
       compile.recompile->cost = ended.total;
-      again(*compile.recompile);
+      hand_over(*compile.recompile);
       ended.recompile_reason = compile.recompile->reason;
       compile.recompile.reset();
     }
   }
   context_.sink.compile(id_, ended);
+  if (!backward && record.compile.attempt > 0) {  // what dynamo_start announced was given up for this attempt
+    CompileRecord given_up;
+    given_up.id = ended.id;
+    given_up.id.attempt = 0;
+    given_up.fail_reason = "started over: " + restarts;
+    given_up.finished = true;
+    context_.sink.compile(id_, given_up);
+  }
 
   if (!backward)
     for (const auto& [raw, kind] :
@@ -163,8 +174,8 @@ void TraceProcess::close_caches_off(const TraceRecord& record, Compile& compile,
     lookup.time = unasked.time;
     lookup.cost = unasked.cost;
     lookup.direction = unasked.direction;
-    emit(lookup);
-    again(lookup);
+    number(lookup);
+    hand_over(lookup);
   };
   const std::string forced = "torch.compiler.config.force_disable_caches is True";
   const bool inductor = compile.inductor_code || compile.fx_asked || !compile.unasked.empty();
@@ -209,8 +220,8 @@ void TraceProcess::remote_lookups(const TraceRecord& record, std::string_view ke
     lookup.status = outcome == Outcome::hit ? "hit" : "miss";
     lookup.time = time_of(record);
     if (!lookup.key.empty()) {
-      emit(lookup);
-      again(lookup);
+      number(lookup);
+      hand_over(lookup);
     }
     keys.remove_prefix(std::min(comma + 1, keys.size()));
   }

@@ -6,6 +6,9 @@
 namespace keyhole {
 namespace {
 
+constexpr std::size_t kMaxCompiles = 16 * 1024;                 // of which the state is kept, for each process
+constexpr std::size_t kMaxStrings = 64 * std::size_t{1} << 20;  // file names and the like; real traces hold some KiB
+
 std::string without_tabs(std::string_view payload) {
   std::string text;
   text.reserve(payload.size());
@@ -94,6 +97,10 @@ void TraceProcess::versions(std::string_view key, std::string_view json_value) {
 TraceProcess::Compile& TraceProcess::compile_of(const TraceRecord& record) {
   CompileId id = record.compile;
   id.attempt = 0;  // a compile that starts over goes on with what it learned
+  if (compiles_.size() >= kMaxCompiles && !compiles_.contains(id)) {
+    finish(compiles_.begin()->second);
+    compiles_.erase(compiles_.begin());
+  }
   return compiles_[id];
 }
 
@@ -142,6 +149,8 @@ void TraceProcess::on_string(const TraceRecord& record) {
   if (!text || !json.next_element()) return;
   const auto id = json.integer();
   if (!id) return;
+  context_.string_bytes += 2 * text->size();
+  if (context_.string_bytes > kMaxStrings) return;
   context_.strings[*id] = *text;
   strings_[*id] = std::move(*text);
 }
@@ -197,7 +206,7 @@ void TraceProcess::on_dynamo_start(const TraceRecord& record) {
     close_aot(earlier->second, kUnknownTime);
     compiles_.erase(earlier);
   }
-  Compile& compile = compiles_[id];
+  Compile& compile = compile_of(record);
   compile.recompile = std::move(recompile);  // its reasons are written just before the start
   compile.start = time_of(record);
 
@@ -338,7 +347,7 @@ void TraceProcess::on_chromium_event(const TraceRecord& record) {
     if (end && compile.aot && compile.aot->outcome != Outcome::hit && compile.aot->cost >= 0 &&
         compile.backward_start != kUnknownTime && time > compile.backward_start) {
       compile.aot->cost += time - compile.backward_start;
-      again(*compile.aot);
+      hand_over(*compile.aot);
     }
   } else if (name == "create_aot_dispatcher_function") {
     if (begin) compile_of(record).aot_traced_at = time;
@@ -357,17 +366,19 @@ void TraceProcess::close_aot(Compile& compile, Nanoseconds end) {
   compile.aot_waiting = false;
   if (end != kUnknownTime && compile.aot->time != kUnknownTime && end > compile.aot->time)
     compile.aot->cost = end - compile.aot->time;
-  context_.sink.lookup(id_, *compile.aot);
+  hand_over(*compile.aot);
   compile.aot->components.clear();
   compile.aot->components.shrink_to_fit();
 }
 
+void TraceProcess::finish(Compile& compile) {
+  close_aot(compile, kUnknownTime);
+  if (compile.recompile) hand_over(*compile.recompile);
+  compile.recompile.reset();
+}
+
 void TraceProcess::finish() {
-  for (auto& [id, compile] : compiles_) {
-    close_aot(compile, kUnknownTime);
-    if (compile.recompile) context_.sink.lookup(id_, *compile.recompile);
-    compile.recompile.reset();
-  }
+  for (auto& [id, compile] : compiles_) finish(compile);
 }
 
 }  // namespace keyhole

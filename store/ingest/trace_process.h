@@ -32,6 +32,7 @@ struct TraceContext {
   RecordSink& sink;
   std::string path;
   std::unordered_map<std::int64_t, std::string> strings;  ///< of every process: a forked child inherits its parent's
+  std::size_t string_bytes = 0;
   TraceSummary summary;
 
   void problem(std::uint64_t offset, std::string what, std::string hint);
@@ -79,8 +80,8 @@ class TraceProcess {
   Direction direction_here(const Compile& compile) const;
   void declare();
   void versions(std::string_view key, std::string_view json_value);
-  void emit(LookupRecord& lookup);
-  void again(const LookupRecord& lookup);
+  void number(LookupRecord& lookup);  ///< gives it its ordinal: once, in the order of the file
+  void hand_over(const LookupRecord& lookup) { context_.sink.lookup(id_, lookup); }
   void text(const TraceRecord& record, TextKind kind, std::string name = {});
   std::string file_named(std::int64_t id) const;
 
@@ -101,6 +102,7 @@ class TraceProcess {
   void on_recompile_reasons(const TraceRecord& record);
   void on_profile_event(const TraceRecord& record, std::string_view name, Nanoseconds time);
   void remote_lookups(const TraceRecord& record, std::string_view keys, Outcome outcome);
+  void finish(Compile& compile);
   void close_aot(Compile& compile, Nanoseconds end);
   void close_caches_off(const TraceRecord& record, Compile& compile, const Switches& switches, bool backward);
   void bad_payload(const TraceRecord& record);
@@ -111,7 +113,7 @@ class TraceProcess {
   std::map<std::string, std::string, std::less<>> versions_;  // name → JSON value
   std::unordered_map<std::int64_t, std::string> strings_;
   std::map<CompileId, Compile> compiles_;
-  std::unordered_map<std::string, std::int64_t> ordinals_;  // layer and key → how often it was looked up
+  std::unordered_map<std::size_t, std::int64_t> ordinals_;  // hash of layer and key → how often it was looked up
 };
 
 }  // namespace keyhole
