@@ -2,6 +2,7 @@
 #include "trace_process.h"
 
 #include <array>
+#include <charconv>
 
 namespace keyhole {
 namespace {
@@ -21,6 +22,20 @@ std::string without_tabs(std::string_view payload) {
     at = stop;
   }
   return text;
+}
+
+/// A time in microseconds as Python prints the float: to the nanosecond, which a double does not hold.
+Nanoseconds event_time(std::string_view text) {
+  Nanoseconds whole = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, whole);
+  if (error != std::errc{} || whole < 0 || whole > 9'000'000'000'000'000) return kUnknownTime;
+  Nanoseconds time = whole * 1000;
+  if (stop == end || *stop != '.') return stop == end ? time : kUnknownTime;
+  Nanoseconds scale = 100;
+  for (const char* digit = stop + 1; digit != end && *digit >= '0' && *digit <= '9' && scale > 0; ++digit, scale /= 10)
+    time += (*digit - '0') * scale;
+  return time;
 }
 
 std::string joined(const std::map<std::string, std::string, std::less<>>& members) {
@@ -311,23 +326,22 @@ void TraceProcess::on_chromium_event(const TraceRecord& record) {
   JsonCursor json(record.payload);
   if (!json.enter_object()) return;
   std::string_view name;
-  double microseconds = -1;
+  Nanoseconds time = kUnknownTime;
   for (int i = 0; i < 2; ++i) {
     const auto key = json.next_key();
     if (!key) break;
     if (*key == "name")
       name = json.raw_string().value_or(std::string_view());
     else if (*key == "ts")
-      microseconds = json.number().value_or(-1);
+      time = event_time(json.raw());
     else
       json.skip();
   }
-  if (name.empty() || microseconds < 0) return;
+  if (name.empty() || time == kUnknownTime) return;
   const std::string_view tail = record.payload.substr(record.payload.size() > 240 ? record.payload.size() - 240 : 0);
   const std::size_t phase_at = tail.rfind("\"ph\": \"");
   if (phase_at == std::string_view::npos || phase_at + 7 >= tail.size()) return;
   const char phase = tail[phase_at + 7];
-  const auto time = static_cast<Nanoseconds>(microseconds * 1000);
 
   // Events of phase i carry the time of what they tell about, often long before the record.
   const bool begin = phase == 'B', end = phase == 'E';

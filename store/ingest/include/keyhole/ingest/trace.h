@@ -14,12 +14,12 @@
 namespace keyhole {
 
 struct TraceOptions {
-  std::string host;                                ///< where the processes ran; empty: not known (a trace does not say)
+  std::string host = {};                           ///< where the processes ran; empty: not known (a trace does not say)
   std::size_t max_record = std::size_t{64} << 20;  ///< larger records are passed over and reported
   /// The program still runs, or was ended by force: a last record that is cut is no problem worth a report.
   bool growing = false;
   /// Bytes of the file taken and its size (-1: not known), about every MiB; false ends the reading early.
-  std::function<bool(std::int64_t taken, std::int64_t size)> progress;
+  std::function<bool(std::int64_t taken, std::int64_t size)> progress = {};
 };
 
 struct TraceSummary {
