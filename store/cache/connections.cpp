@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "impl.h"
+#include "schema.h"
+
+namespace keyhole {
+namespace {
+
+constexpr std::size_t kIdle = 16;  // connections kept open for threads that come back
+
+}  // namespace
+
+ArtifactCache::Impl::~Impl() {
+  Process* mine = now.load();
+  if (mine == nullptr || mine->generation != fork_generation()) return;
+  mine->idle.clear();  // the writer goes last: only it can take the log into the file
+  delete mine;
+}
+
+ArtifactCache::Impl::Process& ArtifactCache::Impl::process() {
+  Process* mine = now.load(std::memory_order_acquire);
+  while (mine == nullptr || mine->generation != fork_generation()) {
+    // A parent's connections must not be closed here, and its mutexes may be held for ever: they are left behind.
+    auto fresh = std::make_unique<Process>();
+    fresh->generation = fork_generation();
+    if (options.record) fresh->journal = Journal::of_process(store);
+    if (now.compare_exchange_strong(mine, fresh.get())) mine = fresh.release();
+  }
+  return *mine;
+}
+
+Reading::Reading(ArtifactCache::Impl& cache)
+    : process_(cache.process()), db_(fail(ErrorKind::internal, "no connection")) {
+  {
+    const std::scoped_lock lock(process_.mutex);
+    if (!process_.idle.empty()) {
+      db_ = std::move(process_.idle.back());
+      process_.idle.pop_back();
+      return;
+    }
+  }
+  db_ = open_cache(cache.store, {.busy_ms = static_cast<int>(cache.options.get_patience.count())});
+}
+
+Reading::~Reading() {
+  if (!db_ || !db_->ok()) return;  // one that failed is closed: the next get opens afresh
+  const std::scoped_lock lock(process_.mutex);
+  if (process_.idle.size() < kIdle) process_.idle.push_back(std::move(*db_));
+}
+
+Writing::Writing(ArtifactCache::Impl& cache)
+    : process_(cache.process()), lock_(process_.writing, cache.options.put_patience) {
+  if (!lock_) {
+    error_ = Error{ErrorKind::busy, "another thread holds the store for writing", cache.store, "try again in a moment"};
+    return;
+  }
+  if (!process_.writer) {
+    auto db = open_cache(cache.store, {.writes = true,
+                                       .durable = cache.options.durable,
+                                       .busy_ms = static_cast<int>(cache.options.put_patience.count())});
+    if (db)
+      process_.writer = std::move(*db);
+    else
+      error_ = db.error();
+  }
+}
+
+Writing::~Writing() {
+  if (lock_ && process_.writer && !process_.writer->ok()) process_.writer.reset();
+}
+
+}  // namespace keyhole

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "journal.h"
+#include "keyhole/cache/artifact_cache.h"
+#include "keyhole/cache/maintenance.h"
+#include "keyhole/db/sqlite.h"
+
+namespace keyhole {
+
+struct ArtifactCache::Impl {
+  /// What belongs to one process. A fork leaves the parent's alone, for ever, and makes its own.
+  struct Process {
+    std::uint64_t generation = 0;
+    std::mutex mutex;
+    std::vector<Db> idle;  // connections for reading; a get takes one out
+    std::timed_mutex writing;
+    std::optional<Db> writer;
+    std::shared_ptr<Journal> journal;  // null: nothing is recorded
+  };
+
+  std::string store;
+  CacheOptions options;
+  std::atomic<Process*> now{nullptr};
+
+  ~Impl();
+  Process& process();
+};
+
+/// A connection for reading, taken for one call.
+class Reading {
+ public:
+  explicit Reading(ArtifactCache::Impl& cache);
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+  ~Reading();
+  [[nodiscard]] Result<Db>& db() { return db_; }
+
+ private:
+  ArtifactCache::Impl::Process& process_;
+  Result<Db> db_;
+};
+
+/// The one connection of the process for writing, held for one call; waits for other threads as long as for other
+/// processes.
+class Writing {
+ public:
+  explicit Writing(ArtifactCache::Impl& cache);
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+  ~Writing();
+  [[nodiscard]] bool ok() const { return !error_; }
+  [[nodiscard]] const Error& error() const { return *error_; }
+  [[nodiscard]] Db& db() { return *process_.writer; }
+
+ private:
+  ArtifactCache::Impl::Process& process_;
+  std::unique_lock<std::timed_mutex> lock_;
+  std::optional<Error> error_;
+};
+
+/// Why a tombstone stands. The numbers reach the disk.
+enum class Gone : std::int64_t { size = 1, age = 2, removed = 3, damaged = 4 };
+/// Within a transaction: removes an entry with what only it needs and leaves a tombstone. `files` collects the blob
+/// files to unlink after the commit.
+void drop_entry(Db& db, std::int64_t id, Gone reason, std::vector<Digest>& files);
+Result<std::int64_t> remove_entries(ArtifactCache::Impl& cache, Layer layer, std::string_view key);
+
+struct Victim {
+  std::int64_t id = 0, bytes = 0;
+};
+/// Removes the victims, a batch a transaction. Gives what became free.
+Result<Evicted> drop_all(ArtifactCache::Impl& cache, const std::vector<Victim>& victims, Gone reason);
+
+}  // namespace keyhole

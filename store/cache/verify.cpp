@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <set>
+
+#include "blobs.h"
+#include "impl.h"
+#include "keyhole/base/os.h"
+#include "keyhole/cache/maintenance.h"
+#include "schema.h"
+
+namespace keyhole {
+namespace {
+
+constexpr std::int64_t kTemporaryAge = 3'600'000'000'000;  // a temporary file that old has no writer any more
+
+Digest digest_of(std::string_view bytes) {
+  Digest d;
+  bytes.copy(reinterpret_cast<char*>(d.bytes.data()), d.bytes.size());
+  return d;
+}
+
+/// SQLite's own check. Absent: sound.
+std::optional<std::string> damage_of(const std::string& store) {
+  auto db = open_cache(store, {});
+  if (!db) {
+    if (db.error().kind == ErrorKind::corrupt || db.error().kind == ErrorKind::bad_input) return db.error().what;
+    return {};
+  }
+  Query q(*db, "PRAGMA quick_check(1)");
+  const bool row = q.next();
+  if (row && q.text(0) == "ok") return {};
+  return row ? std::string(q.text(0)) : db->error().what;
+}
+
+void check_blobs(ArtifactCache::Impl& cache, Verified& verified, std::set<std::int64_t>& bad) {
+  std::int64_t after = 0;
+  for (bool more = true; more;) {
+    more = false;
+    Reading reading(cache);
+    auto& db = reading.db();
+    if (!db) return;
+    // A batch a query: a reader that stays for long keeps the log from being taken into the file.
+    Query q(*db, "SELECT id, hash, size, codec, stored, checksum, data FROM blob WHERE id > ? ORDER BY id LIMIT 100",
+            after);
+    while (q.next()) {
+      more = true;
+      after = q.integer(0);
+      BlobRow row{q.text(1), q.integer(2), q.integer(3), q.integer(4), q.integer(5), q.null(6), {}};
+      if (!row.in_file) row.data = q.text(6);
+      ++verified.blobs;
+      verified.bytes += row.stored;
+      if (const auto content = load_blob(cache.store, row, true); !content) {
+        bad.insert(after);
+        verified.problems.push_back({db->path(), -1, content.error().what, "entries that need it are misses"});
+      }
+    }
+  }
+}
+
+std::vector<Victim> broken_entries(ArtifactCache::Impl& cache, const std::set<std::int64_t>& bad, Verified& verified) {
+  std::vector<Victim> broken;
+  Reading reading(cache);
+  auto& db = reading.db();
+  if (!db) return broken;
+  Query q(*db,
+          "SELECT e.id, e.name, e.files, e.blob, (SELECT count(*) FROM bundle_file f JOIN blob b ON b.id = f.blob "
+          "WHERE f.entry = e.id), (SELECT count(*) FROM blob b WHERE b.id = e.blob) FROM entry e");
+  while (q.next()) {
+    ++verified.entries;
+    bool whole = q.integer(2) == q.integer(4) && q.integer(5) == 1;
+    if (!whole) verified.problems.push_back({db->path(), -1, "entry " + std::string(q.text(1)) + " lacks content", {}});
+    whole = whole && !bad.contains(q.integer(3));
+    Query f(*db, "SELECT blob FROM bundle_file WHERE entry = ?", q.integer(0));
+    while (f.next()) whole = whole && !bad.contains(f.integer(0));
+    if (!whole) broken.push_back({q.integer(0), 0});
+  }
+  return broken;
+}
+
+/// Files of blobs/ that no row names: left by a process that died between file and row.
+void check_files(ArtifactCache::Impl& cache, bool repair, Verified& verified) {
+  std::vector<std::string> folders, files;
+  const std::string root = cache.store + "/blobs";
+  os().list(root, folders);
+  for (const auto& folder : folders) {
+    os().list(root + "/" + folder, files);
+    for (const auto& file : files) {
+      const std::string path = root + "/" + folder + "/" + file;
+      const std::string hex = folder + file;
+      std::string raw;
+      for (std::size_t i = 0; i + 1 < hex.size() && hex.size() == 64; i += 2)
+        raw += static_cast<char>(std::strtol(hex.substr(i, 2).c_str(), nullptr, 16));
+      const Digest hash = digest_of(raw);
+      FileInfo info;
+      if (hash.hex() != hex) {
+        if (os().stat(path, info) != 0 || os().now() - info.modified < kTemporaryAge) continue;
+        verified.problems.push_back({path, -1, "a temporary file was left behind", {}});
+        if (repair && os().unlink(path) == 0) ++verified.repaired;
+        continue;
+      }
+      Writing writing(cache);
+      if (!writing.ok()) return;
+      Transaction transaction(writing.db());
+      if (Query(writing.db(), "SELECT 1 FROM blob WHERE hash = ? AND data IS NULL", Blob{raw}).next() ||
+          !writing.db().ok())
+        continue;
+      verified.problems.push_back({path, -1, "nothing names this file", {}});
+      if (repair && os().unlink(path) == 0) ++verified.repaired;
+    }
+  }
+}
+
+}  // namespace
+
+Result<Verified> verify_cache(const std::string& store, bool repair) {
+  Verified verified;
+  const std::string path = store + "/cache.db";
+  FileInfo info;
+  if (os().stat(path, info) != 0) return fail(ErrorKind::not_found, "there is no cache here", path);
+  if (const auto damage = damage_of(store)) {
+    verified.problems.push_back({path, -1, *damage, "the cache can be thrown away: verify --repair begins it anew"});
+    if (repair) {
+      for (const char* part : {"-wal", "-shm"}) os().unlink(path + part);
+      if (os().rename(path, path + ".damaged") != 0)
+        return tl::unexpected(os_error(errno, "set the damaged cache aside", path));
+      ++verified.repaired;
+    }
+    return verified;
+  }
+  auto cache = ArtifactCache::open(store, {.record = false});
+  if (!cache) return tl::unexpected(cache.error());
+  auto& impl = (*cache)->impl();
+  std::set<std::int64_t> bad;
+  check_blobs(impl, verified, bad);
+  const auto broken = broken_entries(impl, bad, verified);
+  if (repair && !broken.empty()) {
+    auto dropped = drop_all(impl, broken, Gone::damaged);
+    if (!dropped) return tl::unexpected(dropped.error());
+    verified.repaired += dropped->entries;
+  }
+  check_files(impl, repair, verified);
+  return verified;
+}
+
+}  // namespace keyhole
