@@ -21,6 +21,8 @@ enum class Verdict : std::uint8_t {
 
 enum class Role : std::uint8_t { root = 1, consequence = 2 };
 enum class Certainty : std::uint8_t { inferred = 1, proven = 2 };
+[[nodiscard]] const char* name_of(Role role);            ///< "root"
+[[nodiscard]] const char* name_of(Certainty certainty);  ///< "inferred"
 
 /// One difference that explains a miss.
 struct Cause {
@@ -86,8 +88,16 @@ struct Case {
   std::vector<SnapshotRow> snapshots;  ///< of any location
   std::optional<CompileRow> compile_row;
   std::vector<SymbolRecord> symbols;
-  /// Texts of a lookup's compile (graphs, functorch config), asked for only when needed. Never null.
+  /// Lookups of inner layers in the same compile, as cases of their own: what an outer lookup whose components were not
+  /// recorded is explained by. Theirs are empty.
+  std::vector<Case> inner;
+  // Asked for only when needed; null where there is nothing to ask.
+  /// Texts of a lookup's compile (graphs, functorch config).
   std::function<std::vector<TextRecord>(const LookupRow&, TextKind)> texts;
+  /// The process of a lookup (pid, versions).
+  std::function<std::optional<ProcessRow>(const LookupRow&)> process;
+  /// All lookups of the compile of a lookup, in the order of time.
+  std::function<std::vector<LookupRow>(const LookupRow&)> compile_of;
   std::optional<RowId> against;  ///< the user's choice of a baseline
 };
 

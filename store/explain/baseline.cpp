@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "baseline.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "change.h"
+#include "graph_text.h"
+
+namespace keyhole::explain_detail {
+namespace {
+
+// Weights of the score. Graph identity outweighs all else together: a forward graph differs from its own backward in 6
+// components, a real upgrade of PyTorch in 40.
+constexpr double kGraph = 0.60, kFunction = 0.13, kCompileId = 0.07, kInputs = 0.11, kEnvironment = 0.07, kRecency = 0.02;
+// Graphs are compared line by line for so many candidates that look best without it; each costs about 1 ms for 100 KB.
+constexpr std::size_t kReadGraphs = 12;
+// Of a longer graph the beginning decides.
+constexpr std::size_t kGraphBytes = 256 * 1024;
+
+struct Entry {
+  const LookupRow* row = nullptr;
+  ComponentPtr gm = nullptr;
+  double graph = 0, function = 0, inputs = 0, environment = 0;
+  bool graph_read = false, same_graph = false, same_id = false;
+  std::size_t env_changes = 0;
+  [[nodiscard]] double score() const {
+    return kGraph * graph + kFunction * function + kCompileId * (same_id ? 1 : 0) + kInputs * inputs + kEnvironment * environment;
+  }
+};
+
+ComponentPtr find(const std::vector<ComponentPtr>& set, std::string_view name) {
+  for (const ComponentPtr c : set) {
+    if (c->name == name) return c;
+  }
+  return nullptr;
+}
+
+bool of_a_library(std::string_view filename) {
+  return filename.find("site-packages") != std::string_view::npos || filename.find("/torch/") != std::string_view::npos || filename.empty() || filename.front() == '<';
+}
+
+std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
+
+/// 1: the same function; 0: another one; between: cannot be told. A function of a library (Sequential.forward) is that of many models.
+double same_function(const LookupRow& a, const LookupRow& b) {
+  if (a.function.empty() || b.function.empty()) return 0.5;
+  if (a.function != b.function || base_name(a.filename) != base_name(b.filename)) return 0;
+  if (of_a_library(a.filename)) return 0.5;
+  return a.line == b.line ? 1 : 0.85;  // the file was edited above it, or it is a method of another class
+}
+
+double similarity_of(ComponentPtr a, ComponentPtr b) {
+  if (a == nullptr || b == nullptr) return a == b ? 1 : 0;
+  if (a->digest == b->digest) return 1;
+  return 0.95 * similarity(read_graph(std::string_view(a->text).substr(0, kGraphBytes)), read_graph(std::string_view(b->text).substr(0, kGraphBytes)));
+}
+
+void compare_components(const LookupRow& subject, Entry& e) {
+  std::size_t inputs = 0;
+  std::size_t changed_inputs = 0;
+  for (const ComponentPtr c : subject.record.components) inputs += c->name.rfind("example_inputs[", 0) == 0 ? 1 : 0;
+  bool flags = false;
+  for (const Change& d : differences(e.row->record.components, subject.record.components)) {
+    const std::string_view attr = d.attr();
+    if (attr == "example_inputs") {
+      ++changed_inputs;
+      if (d.before == nullptr) --inputs;  // counted below as a missing one
+      ++inputs;
+    } else if (attr == "gm") {
+      continue;
+    } else if (attr == "inductor_config" || attr == "inductor_config_comms") {
+      if (!flags) ++e.env_changes;  // flags are set together
+      flags = true;
+    } else {
+      ++e.env_changes;
+    }
+  }
+  e.inputs = inputs == 0 ? 1 : 1 - static_cast<double>(std::min(changed_inputs, inputs)) / static_cast<double>(inputs);
+  e.environment = 1 / (1 + 0.5 * static_cast<double>(e.env_changes));
+}
+
+bool comparable(const Entry& e) {
+  if (e.same_graph) return true;
+  if (e.function >= 0.85) return e.graph >= (e.same_id ? 0.12 : 0.25);
+  if (e.function >= 0.5) return e.graph >= (e.same_id ? 0.45 : 0.55);
+  return e.graph >= 0.65;
+}
+
+std::string reason_of(const Entry& e) {
+  std::string out;
+  const auto add = [&](std::string_view s) { out += (out.empty() ? "" : ", ") + std::string(s); };
+  if (e.same_graph) {
+    add("same graph");
+  } else {
+    add("graph " + std::to_string(static_cast<int>(std::lround(100 * e.graph))) + " % alike");
+  }
+  if (e.same_id) add("same compile id");
+  if (e.function >= 0.85) add("same function");
+  if (e.inputs == 1) add("same inputs");
+  return out;
+}
+
+}  // namespace
+
+Direction direction_of(const LookupRow& row) {
+  if (row.record.direction != Direction::unknown || row.record.layer != Layer::fx_graph) return row.record.direction;
+  const ComponentPtr backward = find(row.record.components, "fx_kwargs[is_backward]");
+  const ComponentPtr inference = find(row.record.components, "fx_kwargs[is_inference]");
+  if (backward != nullptr && backward->text == "True") return Direction::backward;
+  if (inference == nullptr) return Direction::unknown;
+  return inference->text == "True" ? Direction::inference : Direction::forward;
+}
+
+std::vector<Baseline> rank_baselines(const Case& c) {
+  const LookupRow& subject = c.subject;
+  const ComponentPtr gm = find(subject.record.components, "gm");
+  const Direction direction = direction_of(subject);
+  std::vector<Entry> entries;
+  for (const LookupRow& row : c.candidates) {
+    if (row.record.layer != subject.record.layer || row.id == subject.id || row.record.components.empty()) continue;
+    if ((direction_of(row) == Direction::backward) != (direction == Direction::backward)) continue;
+    Entry e;
+    e.row = &row;
+    e.gm = find(row.record.components, "gm");
+    e.same_graph = e.gm != nullptr && gm != nullptr && e.gm->digest == gm->digest;
+    e.graph = e.same_graph || (gm == nullptr && e.gm == nullptr) ? 1 : 0;
+    e.function = same_function(row, subject);
+    e.same_id = row.record.compile.known() && row.record.compile == subject.record.compile;
+    compare_components(subject, e);
+    entries.push_back(e);
+  }
+  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.score() > b.score(); });
+  std::unordered_map<ComponentPtr, double> known;
+  for (Entry& e : entries) {
+    if (e.graph == 1) continue;
+    auto found = known.find(e.gm);
+    if (found == known.end() && known.size() < kReadGraphs) found = known.emplace(e.gm, similarity_of(e.gm, gm)).first;
+    if (found != known.end()) {
+      e.graph = found->second;
+      if (direction_of(*e.row) != direction) e.graph *= 0.95;  // the same program for inference and for training
+    }
+  }
+  const auto distance = [&](const LookupRow& row) { return static_cast<double>(std::abs(subject.run_order - row.run_order)); };
+  const auto total = [&](const Entry& e) { return e.score() + kRecency / (1 + distance(*e.row)); };
+  std::stable_sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
+    const double x = total(a);
+    const double y = total(b);
+    if (x != y) return x > y;
+    return a.row->id > b.row->id;
+  });
+  std::stable_partition(entries.begin(), entries.end(), [](const Entry& e) { return comparable(e); });
+  if (c.against) {
+    std::stable_partition(entries.begin(), entries.end(), [&](const Entry& e) { return e.row->id == *c.against; });
+  }
+  std::vector<Baseline> out;
+  for (const Entry& e : entries) {
+    const bool chosen = c.against && e.row->id == *c.against;
+    out.push_back({e.row, std::min(1.0, total(e)), chosen || comparable(e), reason_of(e) + (chosen ? ", chosen by you" : "")});
+  }
+  return out;
+}
+
+}  // namespace keyhole::explain_detail

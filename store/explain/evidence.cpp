@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evidence.h"
+
+#include <map>
+
+namespace keyhole::explain_detail {
+namespace {
+
+std::string joined(const std::vector<TextRecord>& texts) {
+  std::string out;
+  for (const TextRecord& t : texts) {
+    if (!out.empty()) out += '\n';
+    out += t.text;
+  }
+  return out;
+}
+
+/// `"name": value` a line, as json.dumps(indent=0) prints it. A value that spans lines is taken whole.
+std::map<std::string, std::string, std::less<>> flags(std::string_view text) {
+  std::map<std::string, std::string, std::less<>> out;
+  std::string* last = nullptr;
+  for (std::size_t pos = 0; pos < text.size();) {
+    const std::size_t end = std::min(text.find('\n', pos), text.size());
+    std::string_view line = text.substr(pos, end - pos);
+    pos = end + 1;
+    while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
+    if (!line.empty() && line.back() == ',') line.remove_suffix(1);
+    const std::size_t close = line.size() > 2 && line[0] == '"' ? line.find("\": ", 1) : std::string_view::npos;
+    if (close != std::string_view::npos) {
+      last = &(out[std::string(line.substr(1, close - 1))] = std::string(line.substr(close + 3)));
+    } else if (last != nullptr && line != "}") {
+      last->append(line);
+    }
+  }
+  return out;
+}
+
+/// The members of the JSON object behind `___check_global_state() against `.
+std::map<std::string, std::string, std::less<>> global_state(std::string_view guards) {
+  std::map<std::string, std::string, std::less<>> out;
+  const std::size_t at = guards.find("___check_global_state() against {");
+  if (at == std::string_view::npos) return out;
+  std::size_t i = guards.find('{', at) + 1;
+  while (i < guards.size() && guards[i] == '"') {
+    const std::size_t close = guards.find('"', i + 1);
+    if (close == std::string_view::npos || close + 1 >= guards.size()) break;
+    const std::string name(guards.substr(i + 1, close - i - 1));
+    std::size_t end = close + 2;
+    for (int depth = 0; end < guards.size(); ++end) {
+      const char c = guards[end];
+      if (c == '{' || c == '[') ++depth;
+      if (depth == 0 && (c == ',' || c == '}')) break;
+      if (c == '}' || c == ']') --depth;
+    }
+    if (end >= guards.size()) break;
+    out[name] = std::string(guards.substr(close + 2, end - close - 2));
+    if (guards[end] == '}') break;
+    i = end + 1;
+  }
+  return out;
+}
+
+/// check_tensor(L['x'], …, requires_grad=True, …): source -> flag.
+std::map<std::string, std::string, std::less<>> grads(std::string_view guards) {
+  std::map<std::string, std::string, std::less<>> out;
+  constexpr std::string_view kCall = "check_tensor(";
+  for (std::size_t at = guards.find(kCall); at != std::string_view::npos; at = guards.find(kCall, at + 1)) {
+    const std::size_t begin = at + kCall.size();
+    const std::size_t line = std::min(guards.find('\n', begin), guards.size());
+    const std::string_view rest = guards.substr(begin, line - begin);
+    const std::size_t comma = rest.find(", ");
+    const std::size_t flag = rest.find("requires_grad=");
+    if (comma == std::string_view::npos || flag == std::string_view::npos) continue;
+    out[std::string(rest.substr(0, comma))] = rest.substr(flag + 14, 4) == "True" ? "True" : "False";
+  }
+  return out;
+}
+
+template <class Map>
+std::vector<Evidence::Setting> changed(const Map& a, const Map& b, bool both_only) {
+  std::vector<Evidence::Setting> out;
+  if (a.empty() || b.empty()) return out;
+  for (const auto& [name, value] : b) {
+    const auto i = a.find(name);
+    if (i == a.end()) {
+      if (!both_only) out.push_back({name, "", value});
+    } else if (i->second != value) {
+      out.push_back({name, i->second, value});
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::pair<std::string, std::string> Evidence::both(TextKind kind) const {
+  if (!case_.texts) return {};
+  std::string after = joined(case_.texts(case_.subject, kind));
+  if (after.empty()) return {};
+  return {joined(case_.texts(baseline_, kind)), std::move(after)};
+}
+
+const std::optional<GraphDifference>& Evidence::user_graph() {
+  if (!have_graph_) {
+    have_graph_ = true;
+    const auto [before, after] = both(TextKind::dynamo_graph);
+    if (!before.empty() && !after.empty()) graph_ = compare(read_graph(before), read_graph(after));
+  }
+  return graph_;
+}
+
+const std::vector<Evidence::Setting>& Evidence::modes() {
+  if (!have_guards_) {
+    have_guards_ = true;
+    const auto [before, after] = both(TextKind::dynamo_guards);
+    modes_ = changed(global_state(before), global_state(after), true);
+    requires_grad_ = changed(grads(before), grads(after), true);
+  }
+  return modes_;
+}
+
+const std::vector<Evidence::Setting>& Evidence::requires_grad() {
+  modes();
+  return requires_grad_;
+}
+
+const std::vector<Evidence::Setting>& Evidence::functorch() {
+  if (!have_functorch_) {
+    have_functorch_ = true;
+    const auto [before, after] = both(TextKind::functorch_config);
+    functorch_ = changed(flags(before), flags(after), false);
+  }
+  return functorch_;
+}
+
+}  // namespace keyhole::explain_detail

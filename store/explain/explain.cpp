@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verdict. What PyTorch says of the lookup comes first, then what is known of the key, then the comparison of
+// components with a baseline; what the evidence does not carry is unknown.
+#include "keyhole/explain/explain.h"
+
+#include <algorithm>
+#include <array>
+
+#include "baseline.h"
+#include "bypass.h"
+#include "causes.h"
+#include "change.h"
+#include "evidence.h"
+#include "graph_text.h"
+#include "guard_findings.h"
+#include "same_key.h"
+#include "words.h"
+
+namespace keyhole {
+
+const char* name_of(Verdict verdict) {
+  static constexpr std::array<const char*, 20> kNames = {
+      "unknown", "hit", "cache_off", "bypass", "never_seen", "key_differs", "identity_only", "components_not_recorded", "guard_failed", "env_validation",
+      "entry_unreadable", "dependent_missing", "never_saved", "evicted", "other_location", "autotune_miss", "io_error", "race", "recompile", "unknown"};
+  const auto i = static_cast<std::size_t>(verdict);
+  return i < kNames.size() ? kNames[i] : "unknown";
+}
+const char* name_of(Role role) { return role == Role::root ? "root" : "consequence"; }
+const char* name_of(Certainty certainty) { return certainty == Certainty::proven ? "proven" : "inferred"; }
+
+namespace {
+
+using namespace explain_detail;
+
+constexpr std::size_t kRunnersUp = 5;
+
+double seconds(Nanoseconds ns) { return ns > 0 ? static_cast<double>(ns) * 1e-9 : 0; }
+
+std::string seconds_text(Nanoseconds ns) {
+  const double s = seconds(ns);
+  const long long tenths = static_cast<long long>(s * 10 + 0.5);
+  return std::to_string(tenths / 10) + '.' + std::to_string(tenths % 10) + " s";
+}
+
+bool is_miss(const LookupRow& row) { return row.record.outcome == Outcome::miss || row.record.outcome == Outcome::guard_miss || row.record.outcome == Outcome::error; }
+
+/// Seconds lost by this lookup and by no other: of a compile that several misses led to, each counts its own part.
+double own_cost(const Case& c) {
+  const LookupRecord& me = c.subject.record;
+  if (me.outcome == Outcome::hit) return 0;
+  const auto& rows = c.compile;
+  const auto self = std::find_if(rows.begin(), rows.end(), [&](const LookupRow& r) { return r.id == c.subject.id; });
+  if (me.layer == Layer::fx_graph) {
+    // The same key missed again in this compile: AOTAutograd tried to load it first, the second miss led to the compile.
+    if (self != rows.end() && me.cost <= 0) return 0;
+    for (auto i = self; self != rows.end() && i != rows.end(); ++i) {
+      if (i != self && i->record.layer == me.layer && !me.key.empty() && i->record.key == me.key && is_miss(*i) && i->record.cost >= me.cost) return 0;
+    }
+    return seconds(me.cost);
+  }
+  if (me.layer == Layer::aot_autograd) {
+    Nanoseconds inner = 0;
+    for (const LookupRow& r : rows) {
+      if (r.record.layer == Layer::fx_graph && r.record.outcome != Outcome::hit && r.record.cost > 0) inner += r.record.cost;
+    }
+    Nanoseconds all = me.cost;
+    if (all <= 0 && c.compile_row) all = c.compile_row->record.backend;
+    return seconds(std::max<Nanoseconds>(0, all - inner));
+  }
+  if (me.layer == Layer::dynamo) {
+    if (!c.compile_row) return seconds(me.cost);
+    const CompileRecord& r = c.compile_row->record;
+    const Nanoseconds all = me.cost > 0 ? me.cost : r.total;
+    return seconds(std::max<Nanoseconds>(0, all - std::max<Nanoseconds>(0, r.backend)));
+  }
+  return seconds(me.cost);
+}
+
+/// A miss of a lookup, explained by comparing components.
+struct Comparison {
+  Verdict verdict = Verdict::unknown;
+  std::vector<Baseline> ranked;
+  Causes causes;
+};
+
+std::string version_of(const Case& c, const LookupRow& row) {
+  const auto process = c.process ? c.process(row) : std::nullopt;
+  if (!process) return {};
+  const std::string& json = process->record.versions_json;
+  for (const std::string_view name : {"\"pytorch_version\"", "\"torch\""}) {
+    const std::size_t at = json.find(name);
+    const std::size_t open = at == std::string::npos ? at : json.find('"', at + name.size());
+    const std::size_t close = open == std::string::npos ? open : json.find('"', open + 1);
+    if (close != std::string::npos) return json.substr(open + 1, close - open - 1);
+  }
+  return {};
+}
+
+void tell_versions(const Case& c, const LookupRow& baseline, Causes& causes) {
+  for (Cause& cause : causes.causes) {
+    if (cause.component != "torch_version") continue;
+    const std::string before = version_of(c, baseline);
+    const std::string after = version_of(c, c.subject);
+    if (before.empty() || after.empty()) {
+      cause.note = "a digest of PyTorch's sources; the version is not recorded";
+    } else if (before == after) {
+      cause.note = "both call themselves " + after + ": another build, or edited sources";
+    } else {
+      cause.before = before;
+      cause.after = after;
+      cause.note = "versions of the processes; the key holds a digest of PyTorch's sources";
+    }
+  }
+}
+
+Comparison compare_with_baseline(const Case& c) {
+  Comparison out;
+  out.ranked = rank_baselines(c);
+  if (out.ranked.empty() || !out.ranked.front().comparable) {
+    out.verdict = Verdict::never_seen;
+    return out;
+  }
+  const LookupRow& baseline = *out.ranked.front().row;
+  const std::vector<Change> changes = differences(baseline.record.components, c.subject.record.components);
+  if (changes.empty()) {
+    out.verdict = Verdict::identity_only;
+    return out;
+  }
+  Evidence evidence(c, baseline);
+  out.causes = find_causes(c, baseline, changes, evidence);
+  tell_versions(c, baseline, out.causes);
+  out.verdict = Verdict::key_differs;
+  return out;
+}
+
+void put_candidates(const std::vector<Baseline>& ranked, Explanation& e) {
+  for (const Baseline& b : ranked) {
+    if (e.candidates.size() >= kRunnersUp) break;
+    e.candidates.push_back({b.row->id, b.score, b.reason});
+  }
+}
+
+void put_baseline(const LookupRow& row, double score, std::string reason, Explanation& e) {
+  e.baseline = row;
+  e.baseline->record.components.clear();
+  e.baseline_score = score;
+  e.baseline_reason = std::move(reason);
+}
+
+void put_comparison(Comparison& found, Explanation& e) {
+  put_candidates(found.ranked, e);
+  if (found.verdict == Verdict::never_seen) {
+    e.summary = found.ranked.empty() ? "no lookup of a comparable graph is on record" : "no comparable graph is on record: the nearest is another one (" + found.ranked.front().reason + ")";
+    return;
+  }
+  const Baseline& best = found.ranked.front();
+  put_baseline(*best.row, best.score, best.reason, e);
+  if (found.verdict == Verdict::identity_only) {
+    e.summary = "every recorded component is equal to the baseline's, and yet the key differs";
+    return;
+  }
+  e.summary = tell_causes(found.causes);
+  e.causes = std::move(found.causes.causes);
+  e.fix = fix_of_cause(e.causes.front());
+}
+
+std::string run_phrase(const LookupRow& row) { return row.run_name.empty() ? std::string() : " (run " + row.run_name + ")"; }
+
+std::string layer_phrase(Layer layer) { return layer == Layer::fx_graph ? "fx_graph" : layer == Layer::aot_autograd ? "aot_autograd" : name_of(layer); }
+
+/// AOTAutograd's entry was found; what it points to was not.
+void tell_dependent(const Case& c, Explanation& e) {
+  e.verdict = Verdict::dependent_missing;
+  const LookupRow* lost = nullptr;
+  for (const LookupRow& r : c.compile) {
+    if (r.record.layer == Layer::fx_graph && is_miss(r) && lost == nullptr) lost = &r;
+  }
+  e.summary = "the AOTAutograd entry was found, but an FX graph entry that it needs was not";
+  if (lost == nullptr) return;
+  e.summary = "the AOTAutograd entry was found, but the " +
+              (lost->record.direction == Direction::unknown ? std::string("FX graph") : std::string(name_of(lost->record.direction)) + " FX graph") + " entry that it needs (" +
+              lost->record.key.substr(0, 8) + "…) was not";
+  for (const Case& inner : c.inner) {
+    if (inner.subject.id != lost->id) continue;
+    if (const auto fate = fate_of_key(inner)) e.summary += ": " + std::string(name_of(fate->verdict)) + ", " + fate->what;
+    break;
+  }
+  e.summary = shorten(e.summary, kSummaryLimit);
+}
+
+void tell_guards(const Case& c, Explanation& e) {
+  e.verdict = Verdict::guard_failed;
+  e.guards = find_guards(c);
+  if (e.guards.empty()) {
+    e.summary = "entries exist under the key, but none has guards that hold; which is not recorded";
+    return;
+  }
+  const GuardFinding& first = e.guards.front();
+  const std::string sentence = guard_sentence(first);
+  const std::string several = e.guards.size() > 1 ? "; " + std::to_string(e.guards.size() - 1) + " more entries fail too" : "";
+  if (!sentence.empty()) {
+    e.summary = "guard " + sentence + (first.user_line.empty() ? "" : ", from " + first.user_line) + several;
+  } else {
+    e.summary = "guard not met: " + first.expression + (first.error.empty() ? "" : " (" + first.error + ")") + several;
+  }
+  e.summary = shorten(e.summary, kSummaryLimit);
+}
+
+/// PyTorch reports guard_miss too when it found an entry whose external libraries differ.
+bool guards_all_hold(const std::vector<GuardFinding>& guards) {
+  return !guards.empty() && std::all_of(guards.begin(), guards.end(), [](const GuardFinding& g) { return g.failing_clause.empty() && g.error.empty(); });
+}
+
+/// An outer lookup without components, by the lookups within its compile.
+void explain_by_inner(const Case& c, Explanation& e) {
+  e.verdict = Verdict::components_not_recorded;
+  const Case* best = nullptr;
+  Comparison found;
+  bool unseen = !c.inner.empty();
+  const LookupRow* served = nullptr;
+  for (const Case& inner : c.inner) {
+    if (!is_miss(inner.subject)) {
+      if (inner.subject.record.outcome == Outcome::hit && served == nullptr) served = &inner.subject;
+      unseen = false;
+      continue;
+    }
+    if (fate_of_key(inner)) {
+      unseen = false;
+      continue;
+    }
+    if (inner.subject.record.components.empty()) {
+      unseen = false;
+      continue;
+    }
+    Comparison next = compare_with_baseline(inner);
+    if (next.verdict != Verdict::never_seen) unseen = false;
+    if (next.verdict == Verdict::key_differs && best == nullptr) {
+      best = &inner;
+      found = std::move(next);
+    }
+  }
+  if (best != nullptr) {
+    const Baseline b = found.ranked.front();
+    put_candidates(found.ranked, e);
+    const LookupRow* outer = nullptr;
+    std::vector<LookupRow> beside;
+    if (c.compile_of) beside = c.compile_of(*b.row);
+    for (const LookupRow& r : beside) {
+      if (r.record.layer == c.subject.record.layer) outer = &r;
+    }
+    put_baseline(outer != nullptr ? *outer : *b.row, b.score, b.reason + " of the inner fx_graph lookup", e);
+    e.summary = "by the inner fx_graph: ";
+    e.summary += tell_causes(found.causes, kSummaryLimit - characters(e.summary));
+    e.causes = std::move(found.causes.causes);
+    for (Cause& cause : e.causes) cause.note += (cause.note.empty() ? "" : "; ") + std::string("seen in the fx_graph lookup of the same compile");
+    e.fix = fix_of_cause(e.causes.front());
+    return;
+  }
+  if (unseen) {
+    e.verdict = Verdict::never_seen;
+    e.summary = "no lookup of a comparable graph is on record (judged by the fx_graph lookups within)";
+    return;
+  }
+  e.fix = fix_of_verdict(Verdict::components_not_recorded);
+  if (served == nullptr) {
+    e.summary = "the lookup recorded no components, and no inner lookup tells what changed";
+    return;
+  }
+  // The inner graph was served, so what differs is of AOTAutograd alone; texts of an earlier compile of it may tell.
+  e.summary = "the inner fx_graph was a hit: only what AOTAutograd's key holds beyond it differs (names in the program, sources of inputs, grad mode, its configuration)";
+  for (const Case& inner : c.inner) {
+    if (inner.subject.id != served->id) continue;
+    const auto before = std::find_if(inner.same_key.begin(), inner.same_key.end(), [&](const LookupRow& r) { return r.process != c.subject.process; });
+    if (before == inner.same_key.end()) continue;
+    Evidence evidence(c, *before);
+    Cause cause;
+    const auto& graph = evidence.user_graph();
+    if (graph && !graph->same) {
+      cause.component = "gm";
+      cause.before = shorten(graph->before, 200);
+      cause.after = shorten(graph->after, 200);
+      cause.cause_class = graph->moved_only ? "order" : "graph";
+      cause.note = "read from the graphs that Dynamo captured; Inductor's graph is the same";
+    } else if (!evidence.functorch().empty()) {
+      const auto& f = evidence.functorch().front();
+      cause = {"autograd_config", f.name + "=" + f.before, f.name + "=" + f.after, Role::root, "config", Certainty::inferred, "read from torch._functorch.config of both compiles"};
+    } else {
+      for (const auto& m : evidence.modes()) {
+        if (m.name == "grad_mode") cause = {"grad_enabled", m.before, m.after, Role::root, "grad_mode", Certainty::inferred, "read from Dynamo's guards of both compiles"};
+      }
+    }
+    if (cause.component.empty()) continue;
+    put_baseline(*before, 1, "the same inner graph", e);
+    e.summary = shorten("the inner fx_graph was a hit; in the program: " + cause.component + " `" + cause.before + "` → `" + cause.after + "`", kSummaryLimit);
+    e.causes.push_back(std::move(cause));
+    break;
+  }
+}
+
+bool explain_outcome(const Case& c, Explanation& e) {
+  const LookupRecord& r = c.subject.record;
+  if (r.cache_off) {
+    e.verdict = Verdict::cache_off;
+    const std::string reason = normalise_reason(r.reason);
+    e.summary = shorten("the cache was switched off, nothing was looked up" + (reason.empty() ? "" : ": " + reason), kSummaryLimit);
+    e.fix = fix_of_bypass(reason);
+    if (e.fix.empty()) e.fix = "unset TORCHINDUCTOR_FORCE_DISABLE_CACHES (it is also implied by TORCH_COMPILE_DEBUG), or set fx_graph_cache = True";
+    return true;
+  }
+  if (r.outcome == Outcome::hit) {
+    e.verdict = Verdict::hit;
+    e.summary = "served" + (r.saved > 0 ? ", saved " + seconds_text(r.saved) : std::string());
+    return true;
+  }
+  if (r.outcome == Outcome::bypass) {
+    const std::string reason = normalise_reason(r.reason);
+    e.verdict = says_cache_off(reason) ? Verdict::cache_off : Verdict::bypass;
+    e.summary = shorten(reason.empty() ? std::string("not cacheable; the reason is not recorded") : "not cacheable: " + reason, kSummaryLimit);
+    if (e.verdict == Verdict::cache_off) e.summary = shorten("switched off: " + reason, kSummaryLimit);
+    e.fix = fix_of_bypass(reason);
+    return true;
+  }
+  if (r.layer == Layer::dynamo) {
+    std::string reason = r.reason;
+    if (reason.empty() && c.compile_row) reason = c.compile_row->record.recompile_reason;
+    if (reason.empty()) {
+      e.verdict = Verdict::never_seen;
+      e.summary = "first compile of this frame";
+      return true;
+    }
+    e.verdict = Verdict::recompile;
+    e.summary = shorten("recompiled: " + normalise_reason(reason), kSummaryLimit);
+    e.fix = fix_of_verdict(e.verdict);
+    return true;
+  }
+  return false;
+}
+
+/// What PyTorch itself reports of an entry that it found.
+bool explain_found(const Case& c, Explanation& e) {
+  const LookupRecord& r = c.subject.record;
+  const LookupRow* earlier = nullptr;
+  for (const LookupRow& row : c.same_key) {
+    if (earlier == nullptr && (row.process != c.subject.process || !(row.record.compile == r.compile))) earlier = &row;
+  }
+  if (r.outcome == Outcome::error && r.load_error.empty()) {
+    e.verdict = Verdict::io_error;
+    e.summary = shorten("the lookup failed: " + (r.reason.empty() ? std::string("no reason recorded") : normalise_reason(r.reason)), kSummaryLimit);
+  } else if (r.status == "hit") {
+    tell_dependent(c, e);
+  } else if (r.outcome == Outcome::guard_miss || r.status == "guard_miss") {
+    tell_guards(c, e);
+    if (guards_all_hold(e.guards)) {
+      e.verdict = Verdict::env_validation;
+      e.summary = shorten("the entry was found and its guards hold; it was refused for other external libraries (libdevice, extern kernels) or a guard on a value that was not recorded", kSummaryLimit);
+    }
+  } else {
+    return false;
+  }
+  e.fix = fix_of_verdict(e.verdict);
+  if (earlier != nullptr) put_baseline(*earlier, 1, "same key", e);
+  return true;
+}
+
+void explain_miss(const Case& c, Explanation& e) {
+  const LookupRecord& r = c.subject.record;
+  if (explain_found(c, e)) return;
+  if (const auto fate = fate_of_key(c)) {
+    e.verdict = fate->verdict;
+    e.summary = shorten(fate->what, kSummaryLimit);
+    e.fix = fate->fix.empty() ? fix_of_verdict(e.verdict) : fate->fix;
+    if (fate->earlier != nullptr) put_baseline(*fate->earlier, 1, "same key" + run_phrase(*fate->earlier), e);
+    return;
+  }
+  if (r.layer == Layer::autotune) {
+    const bool graph_hit = std::any_of(c.compile.begin(), c.compile.end(), [](const LookupRow& l) { return l.record.layer == Layer::fx_graph && l.record.outcome == Outcome::hit; });
+    if (graph_hit || r.components.empty()) {
+      e.verdict = Verdict::autotune_miss;
+      e.summary = graph_hit ? "the graph was served, its autotune result was not" : "no autotune result is stored under this key";
+      e.fix = fix_of_verdict(e.verdict);
+      return;
+    }
+  }
+  if (r.components.empty()) {
+    if (r.layer == Layer::aot_autograd || !c.inner.empty()) {
+      explain_by_inner(c, e);
+      return;
+    }
+    e.verdict = Verdict::components_not_recorded;
+    e.summary = "the " + layer_phrase(r.layer) + " lookup recorded no components";
+    e.fix = r.layer == Layer::fx_graph ? "record with TORCH_TRACE, or with TORCH_LOGS=\"+torch._inductor.codecache\"" : "";
+    return;
+  }
+  Comparison found = compare_with_baseline(c);
+  e.verdict = found.verdict;
+  put_comparison(found, e);
+  if (e.fix.empty()) e.fix = fix_of_verdict(e.verdict);
+}
+
+}  // namespace
+
+Explanation explain(const Case& c) {
+  Explanation e;
+  e.lookup = c.subject.id;
+  for (const LookupRow& row : c.compile) {
+    if (row.id != c.subject.id) e.chain.push_back({row.record.layer, row.record.outcome, row.id});
+  }
+  e.cost_seconds = own_cost(c);
+  if (!explain_outcome(c, e)) explain_miss(c, e);
+  return e;
+}
+
+}  // namespace keyhole

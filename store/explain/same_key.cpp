@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order of precedence, strongest evidence first:
+//   1. the process's log says that an entry was there and could not be read
+//   2. PyTorch itself found the entry and refused it (guards, a lost dependency): decided by explain()
+//   3. the last look at the location before the lookup shows the entry damaged
+//   4. an earlier miss of the key was followed by a failed write, and nothing stored it since
+//   5. another process was compiling the same key at that moment
+//   6. the location was seen with the entry, or served it, and now it is not there; or it was looked at after the entry
+//      should have been written and lacks it
+//   7. the key is known from other locations only
+//   8. an earlier miss that could not store (training whose backward never ran)
+// Else the evidence does not decide, and what is missing is named.
+#include "same_key.h"
+
+#include <algorithm>
+
+namespace keyhole::explain_detail {
+namespace {
+
+bool has(const std::string& s, std::string_view what) { return s.find(what) != std::string::npos; }
+
+/// Where two folders are the same place as far as is known; an unknown one may be any.
+bool may_be_same(const std::string& a, const std::string& b) { return a.empty() || b.empty() || a == b; }
+
+bool earlier_than(Nanoseconds a, Nanoseconds b) { return a == kUnknownTime || b == kUnknownTime || a <= b; }
+
+std::string run_of(const LookupRow& row) { return row.run_name.empty() ? "an earlier run" : "run " + row.run_name; }
+
+/// AOTAutograd stores a training graph when its backward has been compiled, which is when it first runs.
+bool backward_never_compiled(const Case& c, const LookupRow& row) {
+  if (row.record.layer != Layer::aot_autograd || !c.compile_of) return false;
+  bool forward = false;
+  for (const LookupRow& l : c.compile_of(row)) {
+    if (l.record.layer != Layer::fx_graph) continue;
+    if (l.record.direction == Direction::backward) return false;
+    forward |= l.record.direction == Direction::forward;
+  }
+  return forward;
+}
+
+const SnapshotRow* last_look(const Case& c, const std::string& location) {
+  const SnapshotRow* last = nullptr;
+  for (const SnapshotRow& s : c.snapshots) {
+    if (s.record.location != location || !earlier_than(s.record.time, c.subject.record.time)) continue;
+    if (s.record.moment == SnapshotMoment::after && s.run != 0 && s.run == c.subject.run) continue;
+    if (last == nullptr || last->record.time < s.record.time || (last->record.time == s.record.time && last->id < s.id)) last = &s;
+  }
+  return last;
+}
+
+}  // namespace
+
+std::optional<Verdict> verdict_of_load_error(const std::string& e) {
+  if (e.empty()) return std::nullopt;
+  for (const char* io : {"PermissionError", "OSError: [Errno 5]", "Errno 28", "Errno 13", "TimeoutError", "Timeout", "lock", "Too many open files", "Errno 24", "Stale file handle", "Errno 116"}) {
+    if (has(e, io)) return Verdict::io_error;
+  }
+  return Verdict::entry_unreadable;
+}
+
+std::optional<Fate> fate_of_key(const Case& c) {
+  const LookupRecord& now = c.subject.record;
+  Fate fate;
+  std::string load_error = now.load_error;
+  for (const LookupRow& row : c.compile) {  // AOTAutograd's attempt and the compile itself look the same key up
+    if (load_error.empty() && row.record.layer == now.layer && row.record.key == now.key) load_error = row.record.load_error;
+  }
+  if (const auto v = verdict_of_load_error(load_error)) {
+    fate.verdict = *v;
+    fate.what = "an entry is there and could not be read: " + load_error;
+    if (!c.same_key.empty()) fate.earlier = &c.same_key.front();
+    return fate;
+  }
+  const std::string& here = c.subject.cache_dir;
+  const SnapshotRow* look = here.empty() ? nullptr : last_look(c, here);
+
+  bool known_entry = false, entry_here = false, entry_elsewhere = false;
+  const SeenEntry* in_look = nullptr;
+  const SeenEntry* seen_here = nullptr;
+  std::string elsewhere;
+  for (const SeenEntry& e : c.entries) {
+    const SnapshotRecord& s = e.snapshot.record;
+    if (s.moment == SnapshotMoment::after && e.snapshot.run == c.subject.run && c.subject.run != 0) continue;  // written by this very miss
+    if (!earlier_than(s.time, now.time)) continue;
+    known_entry = true;
+    if (may_be_same(s.location, here)) {
+      entry_here = true;
+      if (look != nullptr && e.snapshot.id == look->id) {
+        // Of several entries under the key one that decodes goes before damaged ones.
+        if (in_look == nullptr || e.entry.record.state == EntryState::ok) in_look = &e;
+      }
+      if (seen_here == nullptr) seen_here = &e;
+    } else {
+      entry_elsewhere = true;
+      elsewhere = s.location;
+    }
+  }
+
+  const LookupRow* here_before = nullptr;
+  const LookupRow* served = nullptr;
+  const LookupRow* there_before = nullptr;
+  const LookupRow* not_written = nullptr;
+  for (const LookupRow& row : c.same_key) {  // newest first
+    if (row.id == c.subject.id) continue;
+    if (row.process == c.subject.process && row.record.compile == now.compile) continue;  // the first try of the same compile
+    if (!may_be_same(row.cache_dir, here)) {
+      if (there_before == nullptr) there_before = &row;
+      continue;
+    }
+    if (row.record.outcome == Outcome::hit && served == nullptr) served = &row;
+    if (here_before == nullptr) {
+      here_before = &row;
+      if (!row.record.save_error.empty()) not_written = &row;
+    }
+  }
+  if (here_before == nullptr && there_before == nullptr && !known_entry) return std::nullopt;
+  fate.earlier = here_before != nullptr ? here_before : there_before;
+
+  if (in_look != nullptr && in_look->entry.record.state != EntryState::ok) {
+    const EntryRecord& e = in_look->entry.record;
+    fate.verdict = e.state == EntryState::vanished ? Verdict::evicted : Verdict::entry_unreadable;
+    fate.what = std::string("the entry is ") + name_of(e.state) + (e.state_reason.empty() ? "" : ": " + e.state_reason);
+    return fate;
+  }
+  if (not_written != nullptr && served == nullptr) {
+    fate.verdict = Verdict::never_saved;
+    fate.what = "it missed in " + run_of(*not_written) + " and could not be written: " + not_written->record.save_error;
+    fate.earlier = not_written;
+    return fate;
+  }
+  if (here_before != nullptr && here_before->record.outcome != Outcome::hit && here_before->process != c.subject.process) {
+    const LookupRecord& other = here_before->record;
+    if (other.time != kUnknownTime && now.time != kUnknownTime && other.cost > 0 && other.time <= now.time && now.time < other.time + other.cost) {
+      fate.verdict = Verdict::race;
+      fate.what = "another process (" + (here_before->rank ? "rank " + std::to_string(*here_before->rank) : run_of(*here_before)) + ") missed the same key and was still compiling it";
+      return fate;
+    }
+  }
+  if (here_before != nullptr && served == nullptr && !entry_here && backward_never_compiled(c, *here_before)) {
+    fate.verdict = Verdict::never_saved;
+    fate.what = "it missed in " + run_of(*here_before) + ", whose backward never ran: AOTAutograd stores a training graph only after that";
+    fate.fix = "run a backward pass in the warm-up, or warm up under torch.no_grad() if only the forward is needed";
+    return fate;
+  }
+  if (seen_here != nullptr) {
+    fate.verdict = Verdict::evicted;
+    fate.what = in_look != nullptr ? "the entry was there when the cache folder was last looked at, and is gone" : "an earlier look at the cache folder found the entry, the last one did not";
+    return fate;
+  }
+  if (served != nullptr) {
+    fate.verdict = Verdict::evicted;
+    fate.what = "it was served in " + run_of(*served) + " from the same folder, and is gone";
+    fate.earlier = served;
+    return fate;
+  }
+  if (here_before != nullptr && look != nullptr && look->run == here_before->run && look->run != 0 && look->record.moment == SnapshotMoment::after) {
+    fate.verdict = Verdict::never_saved;
+    fate.what = "it missed in " + run_of(*here_before) + " and was not in the cache folder when that run had ended";
+    return fate;
+  }
+  if (here_before != nullptr && look != nullptr && earlier_than(here_before->record.time, c.subject.record.time)) {
+    fate.verdict = Verdict::evicted;
+    fate.what = "it was compiled in " + run_of(*here_before) + ", and the cache folder does not hold it any more";
+    return fate;
+  }
+  if (here_before == nullptr && (there_before != nullptr || entry_elsewhere)) {
+    const std::string& folder = there_before != nullptr ? there_before->cache_dir : elsewhere;
+    fate.verdict = Verdict::other_location;
+    fate.what = "the key is known from " + folder + "; this run used " + (here.empty() ? std::string("another folder") : here);
+    fate.fix = "set TORCHINDUCTOR_CACHE_DIR=" + folder + ", or copy that folder";
+    return fate;
+  }
+  fate.verdict = Verdict::unknown;
+  fate.what = fate.earlier != nullptr ? "the same key missed in " + run_of(*fate.earlier) + "; whether it was stored and removed, or never stored, is not recorded"
+                                      : "the key is known; what became of its entry is not recorded";
+  fate.fix = "record with `keyhole record` (it looks at the cache folder before and after), or import that run's log and a copy of the folder with --location";
+  return fate;
+}
+
+}  // namespace keyhole::explain_detail

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one line a person reads, and what to do.
+#pragma once
+
+#include <string>
+
+#include "causes.h"
+#include "keyhole/explain/explain.h"
+
+namespace keyhole::explain_detail {
+
+inline constexpr std::size_t kSummaryLimit = 240;  ///< characters
+
+/// Causes in a sentence of at most `limit` characters: roots old → new, then how many more there are.
+std::string tell_causes(const Causes& causes, std::size_t limit = kSummaryLimit);
+
+/// What to do about a cause.
+std::string fix_of_cause(const Cause& cause);
+
+/// What to do about a verdict without causes; empty: nothing to advise.
+std::string fix_of_verdict(Verdict verdict);
+
+}  // namespace keyhole::explain_detail
