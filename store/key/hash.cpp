@@ -60,6 +60,12 @@ Digest sha256(std::string_view bytes) {
   return hasher.update(bytes).finish();
 }
 
+Digest component_sha256(std::string_view bytes) {
+  Digest digest = sha256(bytes);
+  digest.bytes.back() &= 0xfe;
+  return digest;
+}
+
 std::string HashStrategy::key_of(const Digest& digest) const {
   return std::string(prefix) + (hex ? digest.hex() : digest.base32());
 }

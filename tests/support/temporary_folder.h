@@ -21,8 +21,10 @@ class TemporaryFolder {
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   ~TemporaryFolder() {
-    if (QTest::currentTestFailed()) std::fprintf(stderr, "kept for inspection: %s\n", path_.c_str());
-    else remove_folder(path_);
+    if (QTest::currentTestFailed())
+      std::fprintf(stderr, "kept for inspection: %s\n", path_.c_str());
+    else
+      remove_folder(path_);
   }
   [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -32,9 +34,9 @@ class TemporaryFolder {
 };
 
 /// QVERIFY of a Result, showing its error.
-#define VERIFY_OK(expression)                                                              \
-  do {                                                                                     \
-    const auto& verify_result = (expression);                                              \
+#define VERIFY_OK(expression)                                                                       \
+  do {                                                                                              \
+    const auto& verify_result = (expression);                                                       \
     QVERIFY2(verify_result.has_value(), verify_result ? "" : verify_result.error().line().c_str()); \
   } while (false)
 

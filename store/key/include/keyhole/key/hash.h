@@ -15,6 +15,9 @@ namespace keyhole {
 /// SHA-256 of one piece of memory.
 [[nodiscard]] Digest sha256(std::string_view bytes);
 
+/// The same, cut to the 255 bits that 51 characters of base32 carry: equal to the digest of a debug line that was read.
+[[nodiscard]] Digest component_sha256(std::string_view bytes);
+
 /// SHA-256 of what comes in pieces. After finish() it begins anew. Not thread-safe; movable, not copyable.
 class Sha256 {
  public:
