@@ -13,7 +13,7 @@ namespace {
 
 // Weights of the score. Graph identity outweighs all else together: a forward graph differs from its own backward in 6
 // components, a real upgrade of PyTorch in 40.
-constexpr double kGraph = 0.60, kFunction = 0.13, kCompileId = 0.07, kInputs = 0.11, kEnvironment = 0.07, kRecency = 0.02;
+constexpr double kGraph = 0.60, kFunction = 0.13, kCompileId = 0.07, kInputs = 0.11, kEnvironment = 0.086, kRecency = 0.004;
 // Graphs are compared line by line for so many candidates that look best without it; each costs about 1 ms for 100 KB.
 constexpr std::size_t kReadGraphs = 12;
 // Of a longer graph the beginning decides.
@@ -24,7 +24,6 @@ struct Entry {
   ComponentPtr gm = nullptr;
   double graph = 0, function = 0, inputs = 0, environment = 0;
   bool graph_read = false, same_graph = false, same_id = false;
-  std::size_t env_changes = 0;
   [[nodiscard]] double score() const {
     return kGraph * graph + kFunction * function + kCompileId * (same_id ? 1 : 0) + kInputs * inputs + kEnvironment * environment;
   }
@@ -61,7 +60,8 @@ void compare_components(const LookupRow& subject, Entry& e) {
   std::size_t inputs = 0;
   std::size_t changed_inputs = 0;
   for (const ComponentPtr c : subject.record.components) inputs += c->name.rfind("example_inputs[", 0) == 0 ? 1 : 0;
-  bool flags = false;
+  std::size_t groups = 0;  // what differs of the environment; flags are set together and count as one, and a little each
+  std::size_t flags = 0;
   for (const Change& d : differences(e.row->record.components, subject.record.components)) {
     const std::string_view attr = d.attr();
     if (attr == "example_inputs") {
@@ -71,14 +71,13 @@ void compare_components(const LookupRow& subject, Entry& e) {
     } else if (attr == "gm") {
       continue;
     } else if (attr == "inductor_config" || attr == "inductor_config_comms") {
-      if (!flags) ++e.env_changes;  // flags are set together
-      flags = true;
+      ++flags;
     } else {
-      ++e.env_changes;
+      ++groups;
     }
   }
   e.inputs = inputs == 0 ? 1 : 1 - static_cast<double>(std::min(changed_inputs, inputs)) / static_cast<double>(inputs);
-  e.environment = 1 / (1 + 0.5 * static_cast<double>(e.env_changes));
+  e.environment = 1 / (1 + 0.5 * static_cast<double>(groups + (flags > 0 ? 1 : 0)) + 0.1 * static_cast<double>(flags));
 }
 
 bool comparable(const Entry& e) {
