@@ -168,13 +168,15 @@ Result<std::vector<SnapshotRow>> Reader::snapshots() {
   std::vector<SnapshotRow> rows;
   Query q(impl_->db,
           "SELECT s.id, s.run, s.location, s.read_from, s.time, s.moment, (SELECT count(*) FROM presence p WHERE p.location = s.location "
-          "AND p.since <= s.id AND (p.until IS NULL OR p.until > s.id)) FROM snapshot s ORDER BY s.time, s.id");
+          "AND p.since <= s.id AND (p.until IS NULL OR p.until > s.id)), s.newest_run "
+          "FROM snapshot s ORDER BY s.time, s.id");
   while (q.next())
     rows.push_back({q.integer(0),
                     q.integer(1),
                     {impl_->text_cell(q, 2), impl_->text_cell(q, 3), q.integer_or(4, kUnknownTime),
                      static_cast<SnapshotMoment>(q.integer(5))},
-                    q.integer(6)});
+                    q.integer(6),
+                    q.integer(7)});
   return impl_->end(std::move(rows));
 }
 

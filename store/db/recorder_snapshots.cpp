@@ -28,7 +28,8 @@ RecordSink::SnapshotId RecorderImpl::begin_snapshot(const SnapshotRecord& record
     if (q.next()) id = q.integer(0);
   }
   if (id == 0 && db_.ok()) {
-    Query(db_, "INSERT INTO snapshot(run, location, read_from, time, moment) VALUES (?, ?, ?, ?, ?)", nonzero(run_), location,
+    Query(db_, "INSERT INTO snapshot(run, location, read_from, time, moment, newest_run) "
+          "VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM run))", nonzero(run_), location,
           read_from, known(record.time), static_cast<int>(record.moment))
         .run();
     id = db_.last_insert_id();

@@ -78,7 +78,9 @@ CREATE TABLE trail(subject INTEGER NOT NULL, layer INTEGER NOT NULL, component_s
 
 CREATE TABLE snapshot(
   id INTEGER PRIMARY KEY, run INTEGER, location INTEGER NOT NULL, read_from INTEGER NOT NULL, time INTEGER,
-  moment INTEGER NOT NULL) STRICT;
+  moment INTEGER NOT NULL,
+  newest_run INTEGER NOT NULL  -- in the store when it was taken in: its own times may be those of a copy
+  ) STRICT;
 CREATE INDEX snapshot_by_location ON snapshot(location);
 CREATE TABLE entry(
   id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, layer INTEGER NOT NULL, key INTEGER NOT NULL, name INTEGER NOT NULL,

@@ -38,11 +38,26 @@ bool backward_never_compiled(const Case& c, const LookupRow& row) {
   return forward;
 }
 
+// What a miss leads to is written a little after its compile.
+constexpr Nanoseconds kWriteDelay = 120'000'000'000;
+
+/// Whether a snapshot shows the location as the subject found it. Its time says so, unless that is the time of a copy:
+/// the store took the snapshot in before it knew the subject's run, and no entry in it can be what the subject wrote.
+bool taken_before(const Case& c, const SnapshotRow& s) {
+  if (s.run != 0 && s.run == c.subject.run && s.record.moment != SnapshotMoment::unknown) return s.record.moment == SnapshotMoment::before;
+  const Nanoseconds now = c.subject.record.time;
+  if (earlier_than(s.record.time, now)) return true;
+  if (s.run != 0 || s.newest_run == 0 || s.newest_run >= c.subject.run) return false;
+  return std::none_of(c.entries.begin(), c.entries.end(), [&](const SeenEntry& e) {
+    const Nanoseconds written = e.entry.record.modified;
+    return e.snapshot.id == s.id && written >= now && written <= now + std::max<Nanoseconds>(0, c.subject.record.cost) + kWriteDelay;
+  });
+}
+
 const SnapshotRow* last_look(const Case& c, const std::string& location) {
   const SnapshotRow* last = nullptr;
   for (const SnapshotRow& s : c.snapshots) {
-    if (s.record.location != location || !earlier_than(s.record.time, c.subject.record.time)) continue;
-    if (s.record.moment == SnapshotMoment::after && s.run != 0 && s.run == c.subject.run) continue;
+    if (s.record.location != location || !taken_before(c, s)) continue;
     if (last == nullptr || last->record.time < s.record.time || (last->record.time == s.record.time && last->id < s.id)) last = &s;
   }
   return last;
@@ -80,8 +95,7 @@ std::optional<Fate> fate_of_key(const Case& c) {
   std::string elsewhere;
   for (const SeenEntry& e : c.entries) {
     const SnapshotRecord& s = e.snapshot.record;
-    if (s.moment == SnapshotMoment::after && e.snapshot.run == c.subject.run && c.subject.run != 0) continue;  // written by this very miss
-    if (!earlier_than(s.time, now.time)) continue;
+    if (!taken_before(c, e.snapshot)) continue;  // may be what this very miss wrote
     known_entry = true;
     if (may_be_same(s.location, here)) {
       entry_here = true;

@@ -49,6 +49,9 @@ struct SnapshotRow {
   RowId run = 0;  ///< the run it was taken for; 0: imported by itself
   SnapshotRecord record;
   std::int64_t entries = 0;
+  /// The newest run in the store when the snapshot was taken in. Copying gives files new times; then this alone tells
+  /// which runs came after it.
+  RowId newest_run = 0;
 };
 
 struct EntryRow {
