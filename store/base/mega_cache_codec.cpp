@@ -30,6 +30,7 @@ class Cursor {
  public:
   Cursor(std::string_view blob, std::size_t at) : blob_(blob), at_(at) {}
   [[nodiscard]] bool at_end() const { return at_ == blob_.size(); }
+  [[nodiscard]] std::size_t at() const { return at_; }
   [[nodiscard]] std::size_t left() const { return blob_.size() - at_; }
   [[nodiscard]] tl::unexpected<Error> error(std::string what) const {
     return fail(ErrorKind::bad_input, std::move(what), "offset " + std::to_string(at_));
@@ -66,33 +67,51 @@ class Cursor {
 
 }  // namespace
 
-Result<std::vector<MegaCacheRecord>> read_mega_cache(std::string_view blob) {
+MegaCacheScan scan_mega_cache(std::string_view blob) {
+  MegaCacheScan scan;
   Cursor cursor(blob, 0);
-  if (blob.size() < 12) return cursor.error("too short for a mega-cache");
+  const auto problem = [&](std::size_t offset, Error error) {
+    if (scan.problem) return;
+    scan.problem = std::move(error);
+    scan.problem_offset = offset;
+  };
+  if (blob.size() < 12) {
+    problem(0, cursor.error("too short for a mega-cache").value());
+    return scan;
+  }
   if (*cursor.integer(4) != checksum(blob.substr(4)))
-    return fail(ErrorKind::bad_input, "the checksum of the mega-cache does not match", "offset 0");
-  if (const auto version = *cursor.integer(); version != kVersion)
-    return fail(ErrorKind::bad_input, "unknown mega-cache version " + std::to_string(version), "offset 4");
-
-  std::vector<MegaCacheRecord> records;
+    problem(0, {ErrorKind::bad_input, "the checksum of the mega-cache does not match", "offset 0", {}});
+  if (const auto version = *cursor.integer(); version != kVersion) {
+    problem(4, {ErrorKind::bad_input, "unknown mega-cache version " + std::to_string(version), "offset 4", {}});
+    return scan;
+  }
   while (!cursor.at_end()) {
     auto type = cursor.text();
-    if (!type) return tl::unexpected(type.error());
-    const auto count = cursor.integer();
-    if (!count) return tl::unexpected(count.error());
-    if (*count > cursor.left() / kSmallestItem) return cursor.error("the mega-cache names more items than it can hold");
-    MegaCacheRecord record{std::move(*type), {}};
-    record.items.reserve(*count);
+    const auto count = type ? cursor.integer() : tl::unexpected(type.error());
+    if (!count) {
+      problem(cursor.at(), count.error());
+      return scan;
+    }
+    if (*count > cursor.left() / kSmallestItem)
+      problem(cursor.at(), cursor.error("the mega-cache names more items than it can hold").value());
+    MegaCacheRecord& record = scan.records.emplace_back(MegaCacheRecord{std::move(*type), {}});
     for (std::uint64_t i = 0; i < *count; ++i) {
       auto key = cursor.text();
-      if (!key) return tl::unexpected(key.error());
-      const auto content = cursor.bytes();
-      if (!content) return tl::unexpected(content.error());
+      const auto content = key ? cursor.bytes() : tl::unexpected(key.error());
+      if (!content) {
+        problem(cursor.at(), content.error());
+        return scan;
+      }
       record.items.push_back({std::move(*key), *content});
     }
-    records.push_back(std::move(record));
   }
-  return records;
+  return scan;
+}
+
+Result<std::vector<MegaCacheRecord>> read_mega_cache(std::string_view blob) {
+  MegaCacheScan scan = scan_mega_cache(blob);
+  if (scan.problem) return tl::unexpected(std::move(*scan.problem));
+  return std::move(scan.records);
 }
 
 void MegaCacheWriter::append(const MegaCacheRecord& record) {

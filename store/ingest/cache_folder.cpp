@@ -8,6 +8,7 @@
 
 #include "file_bytes.h"
 #include "folder_listing.h"
+#include "json_depth.h"
 #include "keyhole/ingest/inductor_entry.h"
 #include "keyhole/ingest/pickle.h"
 
@@ -46,26 +47,6 @@ std::string dump(const Json& json) {
 void damage(EntryRecord& entry, std::string reason) {
   entry.state = EntryState::damaged;
   entry.state_reason = std::move(reason);
-}
-
-/// Offset of the bracket that goes deeper than any file of these caches; -1: none does.
-std::int64_t too_deep(std::string_view text) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > 64) return static_cast<std::int64_t>(i);
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return -1;
 }
 
 /// The JSON object in `text`, or the entry is damaged. Gives the offset of the mistake, else -1.

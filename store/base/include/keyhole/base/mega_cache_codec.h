@@ -10,6 +10,7 @@
 // Every integer is big-endian; count, version and lengths have 64 bits. A type may occur in more than one record.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,14 @@ struct MegaCacheRecord {
 /// Reads a whole blob; the contents point into it. bad_input, with the offset, where it is too short, its checksum or
 /// version is another, or it ends early. Memory is bounded by the size of the blob, whatever the counts in it say.
 Result<std::vector<MegaCacheRecord>> read_mega_cache(std::string_view blob);
+
+/// What can be read of a blob that may be damaged.
+struct MegaCacheScan {
+  std::vector<MegaCacheRecord> records;  ///< all that stood before the damage; the last may lack items
+  std::optional<Error> problem;          ///< the first; absent: as read_mega_cache would have given it
+  std::size_t problem_offset = 0;
+};
+[[nodiscard]] MegaCacheScan scan_mega_cache(std::string_view blob);
 
 /// Appends records and gives the blob of all so far.
 class MegaCacheWriter {
