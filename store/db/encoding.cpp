@@ -152,9 +152,9 @@ std::optional<std::string> masked(std::string_view text) {
     }
     const std::size_t word = span_of(text, i, is_word);
     const std::string_view w = text.substr(i, word);
-    if (w.size() >= 8 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X') && span_of(w, 2, is_hex) >= 6) {
+    if (w.size() >= 12 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X') && span_of(w, 2, is_hex) >= 10) {
       replace(i, 2 + span_of(w, 2, is_hex), "0x*");
-    } else if (w.size() >= 12 && span_of(w, 0, is_digit) == w.size() && (i == 0 || text[i - 1] != '.')) {
+    } else if ((w.size() == 14 || w.size() == 15) && span_of(w, 0, is_digit) == w.size() && (i == 0 || text[i - 1] != '.')) {
       replace(i, word, "<id>");
     } else if (w.size() >= 3 && (w.substr(w.size() - 3) == "pid" || w.substr(w.size() - 3) == "PID")) {
       const std::size_t gap = span_of(text, i + word, [](char g) { return g == '=' || g == ' ' || g == ':' || g == '_'; });

@@ -331,9 +331,7 @@ void RecorderImpl::symbol(ProcessId process, const SymbolRecord& record) {
 void RecorderImpl::text(ProcessId process, const TextRecord& record) {
   const Batch batch(*this);
   const CompileState& state = compile_state(process, record.compile);
-  const bool is_volatile = record.kind == TextKind::dynamo_guards || record.kind == TextKind::traceback ||
-                           record.kind == TextKind::recompile_reasons;
-  const auto body = is_volatile ? intern_.volatile_text(record.text) : intern_.text(record.text);
+  const auto body = intern_.volatile_text(record.text);  // guards hold object ids, graphs end in "# graph id: 1397…"
   if (body == 0) return;
   Query(db_, "INSERT OR IGNORE INTO compile_text VALUES (?, ?, ?, ?)", state.id, static_cast<int>(record.kind),
         intern_.text(record.name), body)

@@ -111,8 +111,8 @@ class Replay : public RecordSink {
     for (std::size_t i = 0; i < text.size();) {
       std::size_t digits = i;
       while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
-      const bool word_before = i > 0 && (std::isalnum(static_cast<unsigned char>(text[i - 1])) != 0 || text[i - 1] == '_');
-      if (digits - i >= 14 && !word_before) {
+      const bool word_before = i > 0 && (std::isalnum(static_cast<unsigned char>(text[i - 1])) != 0 || text[i - 1] == '_' || text[i - 1] == '.');
+      if (digits - i >= 14 && digits - i <= 15 && !word_before) {
         for (std::size_t k = i + 6; k < digits; ++k) text[k] = static_cast<char>('0' + (text[k] - '0' + n + static_cast<int>(k)) % 10);
       } else if (text.compare(i, 4, "0x7f") == 0) {
         for (std::size_t k = i + 4; k < text.size() && k < i + 12 && std::isxdigit(static_cast<unsigned char>(text[k])) != 0; ++k)
