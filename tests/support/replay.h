@@ -41,8 +41,9 @@ class Replay : public RecordSink {
   }
 
   /// `n`: which run; 0 plays the recording as it is. `config`: which value inductor_config[epilogue_fusion] has; 0 its own.
-  /// `graph`: which graph; 0 its own. `pool` must outlive what the sink does with the records.
-  void play(RecordSink& sink, int n, int config, ComponentPool& pool, int graph = 0) const {
+  /// `graph`: which graph; 0 its own. `frame`: added to the frames of compile ids. `pool` must outlive what the sink does
+  /// with the records.
+  void play(RecordSink& sink, int n, int config, ComponentPool& pool, int graph = 0, int frame = 0) const {
     std::vector<ProcessId> ids(identities_.size());
     const Nanoseconds shift = static_cast<Nanoseconds>(n) * 61'234'567'891;
     const auto moved = [&](Nanoseconds t) { return t == kUnknownTime ? t : t + shift; };
@@ -61,18 +62,23 @@ class Replay : public RecordSink {
       const ProcessId id = ids.empty() ? 0 : ids[static_cast<std::size_t>(p)];
       if (const auto* compiled = std::get_if<CompileRecord>(&record)) {
         auto c = *compiled;
+        shift_frame(c.id, frame);
         c.start = moved(c.start);
         for (auto* t : {&c.total, &c.backend, &c.inductor})
           if (*t >= 0) *t += n * 1009;
         sink.compile(id, c);
       } else if (const auto* symbol_record = std::get_if<SymbolRecord>(&record)) {
-        sink.symbol(id, *symbol_record);
+        auto c = *symbol_record;
+        shift_frame(c.compile, frame);
+        sink.symbol(id, c);
       } else if (const auto* text_record = std::get_if<TextRecord>(&record)) {
         auto c = *text_record;
+        shift_frame(c.compile, frame);
         c.text = readdressed(c.text, n);
         sink.text(id, c);
       } else if (const auto* lookup_record = std::get_if<LookupRecord>(&record)) {
         auto c = *lookup_record;
+        shift_frame(c.compile, frame);
         c.time = moved(c.time);
         for (auto* t : {&c.duration, &c.cost, &c.saved})
           if (*t >= 0) *t += n * 1013;
@@ -98,6 +104,10 @@ class Replay : public RecordSink {
     ProcessId process;
     Record record;
   };
+
+  static void shift_frame(CompileId& id, int by) {
+    if (id.frame >= 0) id.frame += by;
+  }
 
   static std::string letters(unsigned n, int width) {
     std::string s;
