@@ -2,6 +2,7 @@
 // bench_store STORE: what one question costs in a store, the opening included.
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 
 #include "keyhole/base/os.h"
@@ -13,6 +14,7 @@ namespace {
 
 void measure(const char* what, const std::function<std::size_t()>& call) {
   std::vector<double> times;
+  const std::clock_t cpu = std::clock();
   std::size_t rows = 0;
   for (int i = 0; i < 15; ++i) {
     const auto began = os().monotonic();
@@ -21,7 +23,8 @@ void measure(const char* what, const std::function<std::size_t()>& call) {
   }
   std::printf("%-44s first %8.2f ms   median ", what, times.front());
   std::sort(times.begin(), times.end());
-  std::printf("%8.2f ms   %zu rows\n", times[times.size() / 2], rows);
+  std::printf("%8.2f ms   CPU %8.2f ms   %zu rows\n", times[times.size() / 2],
+              static_cast<double>(std::clock() - cpu) * 1000 / CLOCKS_PER_SEC / static_cast<double>(times.size()), rows);
 }
 
 }  // namespace

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keyhole/base/pool.h"
 
+#include <atomic>
+
 namespace keyhole {
+
+std::uint64_t ComponentPool::next_serial() {
+  static std::atomic<std::uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
 
 std::size_t ComponentPool::Hash::operator()(ComponentPtr c) const noexcept {
   return std::hash<std::string>{}(c->name) ^ (std::hash<Digest>{}(c->digest) * 31) ^ std::hash<std::string>{}(c->text);

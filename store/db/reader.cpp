@@ -67,6 +67,15 @@ std::string Reader::Impl::key_name(std::int64_t id) {
   return keys_.emplace(id, q.text(0)).first->second;
 }
 
+Reader::Call::Call(Impl& impl) : impl_(impl) {
+  impl_.begin();
+  Query(impl_.db, "BEGIN").run();
+}
+
+Reader::Call::~Call() {
+  impl_.db.end_reading();
+}
+
 void Reader::Impl::begin() {
   db.clear_error();
   if (text_bytes_ > 64'000'000) {
@@ -159,7 +168,7 @@ Result<Reader> Reader::open(const std::string& store) {
 
 
 Result<std::vector<RunRow>> Reader::runs() {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<RunRow> rows;
   Query q(impl_->db, RUN_SELECT "ORDER BY r.position, r.id");
   while (q.next()) rows.push_back(impl_->run_row(q));
@@ -167,7 +176,7 @@ Result<std::vector<RunRow>> Reader::runs() {
 }
 
 Result<std::optional<RunRow>> Reader::run_named(std::string_view name) {
-  impl_->begin();
+  const Call call(*impl_);
   std::optional<RunRow> row;
   Query q(impl_->db, RUN_SELECT "WHERE r.name = ?", name);
   if (q.next()) row = impl_->run_row(q);
@@ -175,7 +184,7 @@ Result<std::optional<RunRow>> Reader::run_named(std::string_view name) {
 }
 
 Result<std::optional<RunRow>> Reader::last_run() {
-  impl_->begin();
+  const Call call(*impl_);
   std::optional<RunRow> row;
   Query q(impl_->db, RUN_SELECT "ORDER BY r.position DESC, r.id DESC LIMIT 1");
   if (q.next()) row = impl_->run_row(q);
@@ -183,7 +192,7 @@ Result<std::optional<RunRow>> Reader::last_run() {
 }
 
 Result<std::vector<ProcessRow>> Reader::processes(RowId run) {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<ProcessRow> rows;
   Query q(impl_->db,
           "SELECT id, identity, host, pid, rank, start, cache_dir, versions FROM process WHERE run = ? ORDER BY start, id", run);
@@ -195,12 +204,12 @@ Result<std::vector<ProcessRow>> Reader::processes(RowId run) {
 }
 
 Result<std::optional<LookupRow>> Reader::lookup(RowId id) {
-  impl_->begin();
+  const Call call(*impl_);
   return impl_->end(impl_->lookup(id));
 }
 
 Result<std::vector<LookupRow>> Reader::lookups_of_run(RowId run, RowId after, std::size_t limit) {
-  impl_->begin();
+  const Call call(*impl_);
   std::optional<std::int64_t> time;
   if (after != 0) {
     Query q(impl_->db, "SELECT coalesce(time, -1) FROM lookup WHERE id = ?", after);
@@ -214,13 +223,13 @@ Result<std::vector<LookupRow>> Reader::lookups_of_run(RowId run, RowId after, st
 }
 
 Result<std::vector<LookupRow>> Reader::lookups_of_process(RowId process) {
-  impl_->begin();
+  const Call call(*impl_);
   Query q(impl_->db, LOOKUP_FROM "WHERE l.process = ? ORDER BY l.time, l.id", process);
   return impl_->end(impl_->lookup_rows(q));
 }
 
 Result<std::vector<LookupRow>> Reader::lookups_of_compile(RowId process, const CompileId& id) {
-  impl_->begin();
+  const Call call(*impl_);
   Query q(impl_->db,
           LOOKUP_FROM "WHERE l.compile IN (SELECT id FROM compile WHERE process = ? AND frame = ? AND frame_compile = ? AND "
                       "attempt = ? AND compiled_autograd = ?) ORDER BY l.time, l.id",
@@ -229,22 +238,23 @@ Result<std::vector<LookupRow>> Reader::lookups_of_compile(RowId process, const C
 }
 
 Result<std::vector<LookupRow>> Reader::lookups_with_key_prefix(std::string_view prefix, std::size_t limit) {
-  impl_->begin();
+  const Call call(*impl_);
   if (prefix.size() < 4) return fail(ErrorKind::usage, "a key's prefix has at least 4 characters", std::string(prefix));
   std::string end(prefix);
   while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) end.pop_back();
   if (!end.empty()) ++end.back();
   Query q(impl_->db,
           LOOKUP_SELECT
-          "FROM (SELECT id FROM key WHERE name >= ? AND name < ? ORDER BY name) k "
-          "JOIN lookup l ON l.id = (SELECT id FROM lookup WHERE key = k.id ORDER BY coalesce(time, -1) DESC, id DESC LIMIT 1) "
-          LOOKUP_JOINS "LIMIT ?",
+          "FROM (SELECT id FROM key WHERE name >= ?1 AND name < ?2 AND EXISTS (SELECT 1 FROM lookup x WHERE x.key = key.id AND x.key <> 0) "
+          "ORDER BY name LIMIT ?3) k "
+          "JOIN lookup l ON l.id = (SELECT id FROM lookup WHERE key = k.id AND key <> 0 ORDER BY coalesce(time, -1) DESC, id DESC LIMIT 1) "
+          LOOKUP_JOINS,
           prefix, end, static_cast<std::int64_t>(limit));
   return impl_->end(impl_->lookup_rows(q));
 }
 
 Result<std::vector<LookupRow>> Reader::lookups_with_key(Layer layer, std::string_view key, RowId before, std::size_t limit) {
-  impl_->begin();
+  const Call call(*impl_);
   std::optional<std::int64_t> time;
   if (before != 0) {
     Query q(impl_->db, "SELECT time FROM lookup WHERE id = ?", before);
@@ -261,7 +271,7 @@ Result<std::vector<LookupRow>> Reader::lookups_with_key(Layer layer, std::string
 }
 
 Result<std::vector<LookupRow>> Reader::baseline_candidates(const LookupRow& subject, std::size_t limit_each) {
-  impl_->begin();
+  const Call call(*impl_);
   Db& db = impl_->db;
   const auto layer = static_cast<int>(subject.record.layer);
   const auto limit = static_cast<std::int64_t>(limit_each);
@@ -340,7 +350,7 @@ Result<std::vector<LookupRow>> Reader::baseline_candidates(const LookupRow& subj
 }
 
 Result<std::optional<CompileRow>> Reader::compile(RowId process, const CompileId& id) {
-  impl_->begin();
+  const Call call(*impl_);
   std::optional<CompileRow> row;
   Query q(impl_->db,
           "SELECT id, function, filename, line, start, total, backend, inductor, recompile_reason, fail_reason, finished FROM compile "
@@ -367,7 +377,7 @@ Result<std::optional<CompileRow>> Reader::compile(RowId process, const CompileId
 }
 
 Result<std::vector<SymbolRecord>> Reader::symbols(RowId process, const CompileId& id) {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<SymbolRecord> rows;
   Query q(impl_->db,
           "SELECT s.symbol, s.value, s.source, s.user_file, s.user_line, s.user_code FROM compile c JOIN symbol s ON s.compile = c.id "
@@ -380,7 +390,7 @@ Result<std::vector<SymbolRecord>> Reader::symbols(RowId process, const CompileId
 }
 
 Result<std::vector<TextRecord>> Reader::texts(RowId process, const CompileId& id, std::optional<TextKind> kind) {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<TextRecord> rows;
   Query q(impl_->db,
           "SELECT t.kind, t.name, t.text FROM compile c JOIN compile_text t ON t.compile = c.id WHERE c.process = ? AND c.frame = ? AND "
@@ -392,7 +402,7 @@ Result<std::vector<TextRecord>> Reader::texts(RowId process, const CompileId& id
 }
 
 Result<std::vector<Problem>> Reader::problems(RowId run) {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<Problem> rows;
   Query q(impl_->db, "SELECT source, offset, what, hint FROM problem WHERE run IS ? ORDER BY id",
           run == 0 ? std::nullopt : std::optional<std::int64_t>(run));

@@ -57,36 +57,58 @@ const Ids& Reader::Impl::members_of(std::int64_t group) {
   return groups_[group] = members.value_or(Ids{});
 }
 
-ComponentPtr Reader::Impl::component(std::int64_t id, ComponentPool& pool) {
-  auto found = components_.find(id);
-  if (found == components_.end()) {
-    Query q(db, "SELECT name, text, digest FROM component WHERE id = ?", id);
-    if (!q.next() || q.text(2).size() != 32) {
-      db.set_error(damaged(db, "a component"));
-      return nullptr;
-    }
-    RawComponent raw{q.integer(0), q.integer(1), {}};
-    std::memcpy(raw.digest.bytes.data(), q.text(2).data(), 32);
-    found = components_.emplace(id, raw).first;
+void Reader::Impl::load_components(Ids ids, ComponentPool& pool) {
+  if (pool.serial() != pool_) {
+    components_.clear();
+    pool_ = pool.serial();
   }
-  return pool.intern(text(found->second.name), found->second.digest, text(found->second.text));
+  std::erase_if(ids, [&](std::int64_t id) { return components_.contains(id); });
+  std::sort(ids.begin(), ids.end());
+  // Components of one key were stored one after the other: a range is read at once, with the few in it that others own.
+  constexpr std::int64_t kGap = 8;
+  for (std::size_t from = 0, to = 0; from < ids.size() && db.ok(); from = to) {
+    for (to = from + 1; to < ids.size() && ids[to] - ids[to - 1] <= kGap;) ++to;
+    Query q(db,
+            "SELECT c.id, c.digest, n.body, t.body FROM component c JOIN text n ON n.id = c.name JOIN text t ON t.id = c.text "
+            "WHERE c.id BETWEEN ? AND ?",
+            ids[from], ids[to - 1]);
+    while (q.next()) {
+      Digest digest;
+      const auto name = text_body(q, 2), body = text_body(q, 3);
+      if (q.text(1).size() != digest.bytes.size() || !name || !body) break;
+      std::memcpy(digest.bytes.data(), q.text(1).data(), digest.bytes.size());
+      components_[q.integer(0)] = pool.intern(*name, digest, *body);
+    }
+  }
+}
+
+ComponentPtr Reader::Impl::component(std::int64_t id) {
+  if (const auto found = components_.find(id); found != components_.end()) return found->second;
+  db.set_error(damaged(db, "a component"));
+  return nullptr;
 }
 
 Result<std::vector<ComponentPtr>> Reader::components(RowId set, ComponentPool& pool) {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<ComponentPtr> all;
   if (set == 0) return all;
   const auto groups = impl_->groups_of(set);
   if (!groups && impl_->db.ok()) return fail(ErrorKind::not_found, "there is no component set " + std::to_string(set));
   if (groups) {
-    for (const auto group : *groups)
-      for (const auto id : impl_->members_of(group)) all.push_back(impl_->component(id, pool));
+    Ids ids;
+    for (const auto group : *groups) {
+      const Ids& members = impl_->members_of(group);
+      ids.insert(ids.end(), members.begin(), members.end());
+    }
+    impl_->load_components(ids, pool);
+    all.reserve(ids.size());
+    for (const auto id : ids) all.push_back(impl_->component(id));
   }
   return impl_->end(std::move(all));
 }
 
 Result<std::vector<ComponentChange>> Reader::difference(RowId before, RowId after, ComponentPool& pool) {
-  impl_->begin();
+  const Call call(*impl_);
   const Ids old_groups = before != 0 ? impl_->groups_of(before).value_or(Ids{}) : Ids{};
   const Ids new_groups = after != 0 ? impl_->groups_of(after).value_or(Ids{}) : Ids{};
   const auto expand = [&](const Ids& groups, const Ids& others) {
@@ -101,17 +123,22 @@ Result<std::vector<ComponentChange>> Reader::difference(RowId before, RowId afte
   const Ids olds = expand(old_groups, new_groups), news = expand(new_groups, old_groups);
   std::unordered_map<std::int64_t, int> kept;  // what both hold, by component
   for (const auto id : olds) ++kept[id];
-  std::vector<ComponentPtr> changed_new, changed_old;
+  Ids only_new, only_old;
   for (const auto id : news) {
     if (auto& n = kept[id]; n > 0) --n;
-    else changed_new.push_back(impl_->component(id, pool));
+    else only_new.push_back(id);
   }
   for (const auto id : olds) {
     if (auto& n = kept[id]; n > 0) {
       --n;
-      changed_old.push_back(impl_->component(id, pool));
+      only_old.push_back(id);
     }
   }
+  impl_->load_components(only_new, pool);
+  impl_->load_components(only_old, pool);
+  std::vector<ComponentPtr> changed_new, changed_old;
+  for (const auto id : only_new) changed_new.push_back(impl_->component(id));
+  for (const auto id : only_old) changed_old.push_back(impl_->component(id));
   std::vector<ComponentChange> changes;
   if (impl_->db.ok()) {
     for (const ComponentPtr c : changed_new) {
@@ -151,7 +178,7 @@ EntryRow Reader::Impl::entry_row(const Query& q) {
 }
 
 Result<std::vector<EntryRow>> Reader::entries_with_key(Layer layer, std::string_view key) {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<EntryRow> rows;
   Query q(impl_->db,
           "SELECT " ENTRY_COLUMNS
@@ -164,7 +191,7 @@ Result<std::vector<EntryRow>> Reader::entries_with_key(Layer layer, std::string_
 }
 
 Result<std::vector<SnapshotRow>> Reader::snapshots() {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<SnapshotRow> rows;
   Query q(impl_->db,
           "SELECT s.id, s.run, s.location, s.read_from, s.time, s.moment, (SELECT count(*) FROM presence p WHERE p.location = s.location "
@@ -181,7 +208,7 @@ Result<std::vector<SnapshotRow>> Reader::snapshots() {
 }
 
 Result<std::vector<EntryRow>> Reader::entries_of_snapshot(RowId snapshot) {
-  impl_->begin();
+  const Call call(*impl_);
   std::vector<EntryRow> rows;
   Query q(impl_->db,
           "SELECT " ENTRY_COLUMNS

@@ -17,7 +17,7 @@ struct Reader::Impl {
   const std::string& text(std::int64_t id);
   std::string text_cell(const Query& q, int column) { return q.null(column) ? std::string() : text(q.integer(column)); }
   std::string key_name(std::int64_t id);
-  /// Begins a call: errors of the one before are forgotten, memory is bounded.
+  /// Errors of the call before are forgotten, memory is bounded.
   void begin();
   /// `value`, or what went wrong since begin().
   template <class T>
@@ -34,20 +34,31 @@ struct Reader::Impl {
 
   std::optional<Ids> groups_of(RowId set);
   const Ids& members_of(std::int64_t group);
-  ComponentPtr component(std::int64_t id, ComponentPool& pool);
+  /// Brings components into `pool`; afterwards component() gives them.
+  void load_components(Ids ids, ComponentPool& pool);
+  ComponentPtr component(std::int64_t id);
 
   Db db;
 
  private:
-  struct RawComponent {
-    std::int64_t name = 0, text = 0;
-    Digest digest;
-  };
   std::unordered_map<std::int64_t, std::string> texts_;
   std::unordered_map<std::int64_t, std::string> keys_;
   std::unordered_map<std::int64_t, Ids> groups_;
-  std::unordered_map<std::int64_t, RawComponent> components_;
+  std::unordered_map<std::int64_t, ComponentPtr> components_;  // of the pool that was asked for last
+  std::uint64_t pool_ = 0;
   std::size_t text_bytes_ = 0;
+};
+
+/// Scope of one call: one read transaction, so that it sees one state of the store and takes its locks once.
+class Reader::Call {
+ public:
+  explicit Call(Impl& impl);
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call();
+
+ private:
+  Impl& impl_;
 };
 
 }  // namespace keyhole

@@ -150,6 +150,10 @@ bool Db::exec(const char* sql) {
   return code == SQLITE_OK;
 }
 
+void Db::end_reading() {
+  if (in_transaction()) sqlite3_exec(impl_->handle, "COMMIT", nullptr, nullptr, nullptr);
+}
+
 std::optional<std::int64_t> Db::value(const char* sql) {
   Query q(*this, std::string(sql));
   if (!q.next()) return std::nullopt;

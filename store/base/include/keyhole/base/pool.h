@@ -20,6 +20,8 @@ class ComponentPool {
 
   ComponentPtr intern(std::string_view name, const Digest& digest, std::string_view text);
   [[nodiscard]] std::size_t size() const { return components_.size(); }
+  /// Tells this pool from every other of the process, also from one that lived at the same address before.
+  [[nodiscard]] std::uint64_t serial() const { return serial_; }
 
  private:
   struct Hash {
@@ -28,6 +30,8 @@ class ComponentPool {
   struct Equal {
     bool operator()(ComponentPtr a, ComponentPtr b) const noexcept;
   };
+  static std::uint64_t next_serial();
+  const std::uint64_t serial_ = next_serial();
   std::deque<Component> components_;
   std::unordered_set<ComponentPtr, Hash, Equal> index_;
 };

@@ -59,6 +59,7 @@ class Reader {
 
  private:
   struct Impl;
+  class Call;
   explicit Reader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

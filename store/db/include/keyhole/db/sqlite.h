@@ -52,6 +52,7 @@ class Db {
   void set_error(Error error);
 
   bool exec(const char* sql);  ///< one or more statements without rows
+  void end_reading();          ///< ends a read transaction, also after a failure
   std::optional<std::int64_t> value(const char* sql);  ///< first column of the first row
   [[nodiscard]] std::int64_t last_insert_id() const;
   [[nodiscard]] std::int64_t changes() const;
