@@ -161,7 +161,8 @@ class TestTorchPickle : public QObject {
   void frames_of_large_values() {
     const std::map<std::string, V> values = {
         {"str 70000", V::text(std::string(70000, 'x'))},
-        {"list of 2 str 40000", V::list({V::text(std::string(40000, 'x')), V::text(std::string(40000, 'y')), V::text("z")})},
+        {"list of 2 str 40000",
+         V::list({V::text(std::string(40000, 'x')), V::text(std::string(40000, 'y')), V::text("z")})},
         {"list of 30000 ints", numbers(30000)}};
     int seen = 0;
     for (const auto& vector : golden("pickle")["composition"]["big_framing"]) {
