@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `keyhole` command: says why a compiler cache missed.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "command.h"
+#include "environment.h"
+#include "format.h"
+
+namespace keyhole::cli {
+
+CLI::App* Commands::add(const std::string& name, const std::string& description, const std::string& example) {
+  CLI::App* command = app_.add_subcommand(name, description);
+  command->add_option("--store", globals_.store, "The store's folder");
+  command->add_flag("--json", globals_.json, "Print JSON");
+  command->footer("Example:\n" + example);
+  return command;
+}
+
+void Commands::on(CLI::App* command, Action action) {
+  command->callback([this, action = std::move(action)] { action_ = action; });
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "keyhole: {}\n", shorten(error.line(), std::string::npos));
+  return error.kind == ErrorKind::usage ? kUsage : kFailed;
+}
+
+int print(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return kDone;
+  return report({ErrorKind::io, std::string("the output could not be written: ") + std::strerror(errno), {}, {}});
+}
+
+namespace {
+
+int run(int argc, char** argv) {
+  Globals globals;
+  CLI::App app("Records what a compiler cache does, and says why a lookup missed.", "keyhole");
+  app.add_option("--store", globals.store,
+                 "The store's folder; else $KEYHOLE_STORE, $XDG_DATA_HOME/keyhole, ~/.local/share/keyhole");
+  app.add_flag("--json", globals.json, "Print JSON");
+  app.set_version_flag("--version", "keyhole " KEYHOLE_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Begin with:\n"
+      "  keyhole record -- python train.py    # twice, with a change in between\n"
+      "  keyhole why                          # what the change cost, and how to undo it");
+
+  Commands commands(app, globals);
+  add_record(commands);
+  add_import(commands);
+  add_why(commands);
+  add_diff(commands);
+  add_log(commands);
+  add_show(commands);
+  add_env(commands);
+  if (argc <= 1) {
+    print(app.help());
+    return kUsage;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help, --version
+    return app.exit(e) == 0 ? kDone : kFailed;
+  } catch (const CLI::ParseError& e) {
+    std::string command = "keyhole";
+    for (const CLI::App* given : app.get_subcommands()) command += " " + given->get_name();
+    fmt::print(stderr, "keyhole: {}; see {} --help\n", shorten(e.what(), 400), command);
+    return kUsage;
+  }
+  if (globals.store.empty()) globals.store = default_store();
+  return commands.run();
+}
+
+}  // namespace
+}  // namespace keyhole::cli
+
+int main(int argc, char** argv) {
+  try {
+    return keyhole::cli::run(argc, argv);
+  } catch (const std::exception& e) {
+    return keyhole::cli::report({keyhole::ErrorKind::internal, e.what(), {}, "this is a bug in keyhole: please report it"});
+  }
+}
