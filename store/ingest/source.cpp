@@ -13,6 +13,8 @@
 #include <cstring>
 #include <vector>
 
+#include "keyhole/key/hash.h"
+
 namespace keyhole {
 namespace {
 
@@ -333,6 +335,16 @@ Result<std::string> read_head(const std::string& path, std::size_t size) {
   }
   head.resize(used);
   return head;
+}
+
+std::string identity_of(std::string_view first_kib) {
+  return sha256(first_kib.substr(0, kIdentityBytes)).hex();
+}
+
+Result<std::string> source_identity(const std::string& path) {
+  const auto head = read_head(path, kIdentityBytes);
+  if (!head) return tl::unexpected(head.error());
+  return identity_of(*head);
 }
 
 }  // namespace keyhole

@@ -13,28 +13,22 @@
 namespace keyhole {
 namespace {
 
-constexpr std::size_t kIdentityBytes = 1024;
 constexpr std::uint64_t kGiveUp = 4u << 20;  // so much without a single record: it is something else
 constexpr std::size_t kMaxProcesses = 4096;
 constexpr std::uint64_t kStep = 1u << 20;  // between two calls of `progress`
 constexpr std::uint64_t kCheckpoint = 16u << 20;
 
-std::string hex(const unsigned char* bytes, std::size_t size) {
-  static constexpr char digits[] = "0123456789abcdef";
+/// "" where the library refuses the algorithm (in a FIPS setting).
+std::string md5_of(std::string_view content) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  if (EVP_Digest(content.data(), content.size(), digest, &size, EVP_md5(), nullptr) != 1) return {};
   std::string text;
-  for (std::size_t i = 0; i < size; ++i) {
-    text += digits[bytes[i] >> 4];
-    text += digits[bytes[i] & 15];
+  for (unsigned int i = 0; i < size; ++i) {
+    text += "0123456789abcdef"[digest[i] >> 4];
+    text += "0123456789abcdef"[digest[i] & 15];
   }
   return text;
-}
-
-/// "" where the library refuses the algorithm (MD5 in a FIPS setting).
-std::string digest_of(const EVP_MD* algorithm, std::string_view content) {
-  unsigned char bytes[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (EVP_Digest(content.data(), content.size(), bytes, &size, algorithm, nullptr) != 1) return {};
-  return hex(bytes, size);
 }
 
 /// `dedicated_log_torch_trace_rank_3_x81k2.log` (torch/_logging/_internal.py)
@@ -167,7 +161,7 @@ struct TraceReader::State {
       whole = json.ok() && !record.kind.empty();
     }
     if (last && whole && !payload_md5.empty()) {
-      const std::string actual = digest_of(EVP_md5(), payload_of(raw.payload));
+      const std::string actual = md5_of(payload_of(raw.payload));
       whole = actual.empty() || actual == payload_md5;
     }
     if (last && !whole) {
@@ -230,7 +224,7 @@ struct TraceReader::State {
       if (!enough) return tl::unexpected(enough.error());
       if (!*enough && !finishing) return std::uint64_t{0};
       if (input.head().empty()) return tl::unexpected(no_trace());
-      identity = digest_of(EVP_sha256(), input.head());
+      context.summary.identity = identity = identity_of(input.head());
     }
     for (;;) {
       auto raw = scanner.next();

@@ -65,6 +65,7 @@ class TestSource : public QObject {
   void refuses_what_is_no_file();
   void reads_a_pipe();
   void bounds_whole_and_head();
+  void is_known_by_its_content();
 
  private:
   static void packings() {
@@ -179,6 +180,17 @@ void TestSource::bounds_whole_and_head() {
     QVERIFY(read_head(path.string()).value() == content.substr(0, 4096));
     QVERIFY(read_head(path.string(), 2'000'000).value() == content);
   }
+}
+
+void TestSource::is_known_by_its_content() {
+  const std::string content = sample(50'000);
+  const std::string identity = source_identity(file(content).string()).value();
+  QCOMPARE(identity.size(), std::size_t{64});
+  QCOMPARE(identity, identity_of(content.substr(0, kIdentityBytes)));
+  QCOMPARE(source_identity(file(packed(content, Packing::xz)).string()).value(), identity);
+  QCOMPARE(source_identity(file(content.substr(0, 2000)).string()).value(), identity);  // before it grew
+  QVERIFY(source_identity(file("x" + content).string()).value() != identity);
+  QVERIFY(!source_identity("/nowhere"));
 }
 
 QTEST_GUILESS_MAIN(TestSource)

@@ -23,6 +23,7 @@ struct TraceOptions {
 };
 
 struct TraceSummary {
+  std::string identity = {};  ///< of the source (keyhole/ingest/source.h)
   std::uint64_t bytes = 0;    ///< of content read (decompressed)
   std::uint64_t records = 0;  ///< records of the trace
   std::uint64_t lookups = 0;  ///< lookups handed to the sink, each counted once
@@ -38,9 +39,8 @@ struct TraceSummary {
 /// not, compressed or not, gives the same identities and ordinals.
 ///
 /// What is made of the trace:
-/// - fx_graph, aot_autograd: each `fx_graph_cache_*`, `aotautograd_cache_*` artifact; and, where a finished compile
-/// went
-///   through Inductor without one because the cache was switched off, a bypass with `cache_off` that names the switch.
+/// - fx_graph, aot_autograd: each `fx_graph_cache_*`, `aotautograd_cache_*` artifact; and, where a finished compile went
+///   through Inductor without one because the cache was off, a bypass with `cache_off` that names the switch.
 /// - dynamo: a miss for each recompile, with the guards that failed; precompile records; hits of the PGO profile
 ///   (status "pgo_hit", key = the profile's name).
 /// - autotune: the state of each Triton kernel's autotune cache (key = kernel name). remote: what the metrics list.
