@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stack machine of pickle without its calls. Every opcode consumes at least one byte and makes at most one node, so
+// The stack machine of pickle without its calls; longer than other files because the table of opcodes and the machine
+// that it drives belong together. Every opcode consumes at least one byte and makes at most one node, so
 // memory is bounded by the input; a declared length is compared with what is left before anything is done with it.
 #include <algorithm>
 #include <bit>
