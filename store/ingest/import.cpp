@@ -15,7 +15,6 @@
 #include "keyhole/ingest/torch_log.h"
 #include "keyhole/ingest/trace.h"
 #include "keyhole/ingest/vllm.h"
-#include "keyhole/key/hash.h"
 #include "lookup_index.h"
 
 namespace fs = std::filesystem;
@@ -24,7 +23,6 @@ namespace keyhole {
 namespace {
 
 constexpr std::size_t kHead = 1 << 16;
-constexpr std::size_t kIdentityBytes = 1024;  // as the readers of traces and logs take
 constexpr int kMaxDepth = 32;
 constexpr std::size_t kMaxFiles = 1'000'000;
 
@@ -218,7 +216,7 @@ class Importer {
     if (!options_.source_taken || !options_.note_source) return false;
     const auto head = read_head(f.path, kIdentityBytes);
     if (!head || head->empty()) return false;
-    identity = sha256(*head).hex();
+    identity = identity_of(*head);
     if (options_.source_taken(identity) < f.size) return false;
     ++summary_.unchanged;
     return true;

@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "keyhole/ingest/source.h"
-#include "keyhole/key/hash.h"
 #include "log_line.h"
 #include "log_process.h"
 #include "lookup_index.h"
@@ -17,7 +16,6 @@ namespace keyhole {
 namespace {
 
 constexpr std::size_t kBuffer = std::size_t{1} << 18;
-constexpr std::size_t kIdentityBytes = 1024;
 constexpr std::size_t kMaxProcesses = 100'000;
 
 std::string folder_of(const std::string& path) {
@@ -133,7 +131,7 @@ class LogReader {
   State* state_of(const LogLine& line) {
     if (const auto known = states_.find(line.pid); known != states_.end()) return &known->second;
     if (states_.size() == kMaxProcesses) return nullptr;
-    if (digest_.empty()) digest_ = sha256(head_).hex();
+    if (digest_.empty()) digest_ = identity_of(head_);
     State state;
     state.clock = clock_;
     ProcessRecord record;
