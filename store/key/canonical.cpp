@@ -207,8 +207,11 @@ Result<void> KeyBuilder::add_field(const std::string& attr, const KeyValue& valu
   const KeyValue::Items& items = value.items();
   if ((!value.is(Kind::list) && !value.is(Kind::map)) || items.empty()) return add(attr, value);
   const std::size_t before = parts_.size();
-  const auto part = [&](const std::string& index, const KeyValue& item) {
-    auto added = add(attr + "[" + index + "]", item);
+  const auto part = [&](std::string_view index, const KeyValue& item) {
+    std::string name;
+    name.reserve(attr.size() + index.size() + 2);
+    name.append(attr).append("[").append(index).append("]");
+    auto added = add(std::move(name), item);
     if (!added) parts_.resize(before);
     return added;
   };
@@ -217,20 +220,29 @@ Result<void> KeyBuilder::add_field(const std::string& attr, const KeyValue& valu
       if (auto added = part(std::to_string(i), items[i]); !added) return added;
     return {};
   }
-  // A map's parts in the order of their keys: the order of insertion must not matter.
-  std::vector<std::pair<std::string, std::size_t>> keys;
+  // A map's parts in the order of the bytes of their keys: the order of insertion must not matter.
+  std::string bytes;
+  struct Key {
+    std::size_t begin, end, item;
+  };
+  std::vector<Key> keys;
+  keys.reserve(items.size() / 2);
+  Encoder encoder(bytes);
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-    auto bytes = canonical_bytes(items[i]);
-    if (!bytes) return tl::make_unexpected(bytes.error());
-    keys.emplace_back(std::move(*bytes), i);
+    const std::size_t begin = bytes.size();
+    if (!encoder.value(items[i])) return fail(ErrorKind::bad_input, std::move(encoder.error), attr);
+    keys.push_back({begin, bytes.size(), i});
   }
-  std::sort(keys.begin(), keys.end());
+  const auto text = [&bytes](const Key& key) { return std::string_view(bytes).substr(key.begin, key.end - key.begin); };
+  std::sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) { return text(a) < text(b); });
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (i > 0 && keys[i].first == keys[i - 1].first) {
+    if (i > 0 && text(keys[i]) == text(keys[i - 1])) {
       parts_.resize(before);
       return fail(ErrorKind::bad_input, "a map holds a key twice", attr);
     }
-    if (auto added = part(items[keys[i].second].shown(), items[keys[i].second + 1]); !added) return added;
+    const KeyValue& key = items[keys[i].item];
+    const KeyValue& item = items[keys[i].item + 1];
+    if (auto added = key.is(Kind::text) ? part(key.text(), item) : part(key.repr(), item); !added) return added;
   }
   return {};
 }
@@ -243,6 +255,7 @@ Result<std::string> key_of_parts(std::string_view prefix, std::string_view produ
                                  const std::vector<KeyPart>& parts) {
   if (producer.size() > kProducerBytes) return fail(ErrorKind::usage, "a producer's fingerprint is at most 64 bytes");
   std::string stream;
+  stream.reserve(80 * parts.size() + 128);
   put_text(stream, kDomain);
   put_text(stream, producer);
   put_size(stream, parts.size());

@@ -3,7 +3,9 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -61,9 +63,28 @@ Digest sha256(std::string_view bytes) {
 }
 
 Digest component_sha256(std::string_view bytes) {
-  Digest digest = sha256(bytes);
-  digest.bytes.back() &= 0xfe;
-  return digest;
+  // Most components of a key are one of a few short values (True, None, 0): what they hash to is kept.
+  struct Known {
+    std::array<char, 16> bytes{};
+    std::size_t size = SIZE_MAX;
+    Digest digest;
+  };
+  thread_local std::array<Known, 256> table;
+  const auto hashed = [bytes] {
+    Digest digest = sha256(bytes);
+    digest.bytes.back() &= 0xfe;
+    return digest;
+  };
+  if (bytes.size() > std::tuple_size_v<decltype(Known::bytes)>) return hashed();
+  std::uint32_t slot = 2166136261u;
+  for (const char c : bytes) slot = (slot ^ static_cast<unsigned char>(c)) * 16777619u;
+  Known& known = table[(slot ^ slot >> 16) % table.size()];
+  if (known.size != bytes.size() || std::string_view(known.bytes.data(), known.size) != bytes) {
+    known.digest = hashed();
+    known.size = bytes.size();
+    std::copy(bytes.begin(), bytes.end(), known.bytes.begin());
+  }
+  return known.digest;
 }
 
 std::string HashStrategy::key_of(const Digest& digest) const {
