@@ -13,7 +13,9 @@ struct Advice {
 };
 // Reasons of torch/_inductor/codecache.py (_check_can_cache, _check_for_hop, _check_frozen_params, FxGraphCachePickler) and
 // torch/_functorch/_aot_autograd/autograd_cache.py (check_cacheable, check_node_safe) of PyTorch 2.13. The first that fits.
-constexpr std::array<Advice, 27> kAdvice = {{
+constexpr std::array<Advice, 29> kAdvice = {{
+    {"force_disable_caches", "unset TORCHINDUCTOR_FORCE_DISABLE_CACHES, and TORCH_COMPILE_DEBUG, which implies it"},
+    {"fx_graph_cache is False", "set torch._inductor.config.fx_graph_cache = True (TORCHINDUCTOR_FX_GRAPH_CACHE=1)"},
     {"with_effects", "take the side effect (print, a torchbind call) out of the compiled function"},
     {"function name: print", "take the print out of the compiled function"},
     {"HigherOrderOperator", "move the operator out of the compiled function, or let a graph break separate it: the rest of the program then is cached"},

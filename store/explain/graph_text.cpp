@@ -99,6 +99,11 @@ bool dtype_word(std::string_view w) {
   });
 }
 
+/// A symbolic size: s77, u0.
+bool symbol_word(std::string_view w) {
+  return w.size() > 1 && (w[0] == 's' || w[0] == 'u') && std::all_of(w.begin() + 1, w.end(), digit);
+}
+
 bool reshape_word(std::string_view w) {
   static constexpr std::array<std::string_view, 31> kWords = {
       "view", "_unsafe_view", "reshape", "_reshape_alias", "permute", "transpose", "t", "expand", "clone", "contiguous", "slice", "select", "squeeze", "unsqueeze",
@@ -140,7 +145,7 @@ void hash_line(GraphLine& line) {
         break;
       case Kind::word: {
         exact = mix(exact, t.member ? t.text : value_name(t.text));
-        structure = mix(structure, t.member && !dtype_word(t.text) ? t.text : std::string_view("@"));
+        structure = mix(structure, t.member && !dtype_word(t.text) ? t.text : std::string_view(symbol_word(t.text) ? "#" : "@"));
         break;
       }
       case Kind::string:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "keyhole/explain/told.h"
@@ -10,11 +11,10 @@ using Json = nlohmann::ordered_json;
 
 Json text_or_null(const std::string& s) { return s.empty() ? Json(nullptr) : Json(s); }
 Json id_or_null(RowId id) { return id > 0 ? Json(id) : Json(nullptr); }
-/// What a person needs of a score or of seconds; more digits are noise.
-double rounded(double value, double unit) { return static_cast<double>(static_cast<long long>(value / unit + (value < 0 ? -0.5 : 0.5))) * unit; }
-Json number(double value, int digits) {
-  const double unit = digits == 3 ? 1e-3 : 1e-6;
-  return Json::parse(Json(rounded(value, unit)).dump());
+/// As many decimals as the figure means something with.
+Json number(double value, int decimals) {
+  const double unit = std::pow(10.0, decimals);
+  return std::round(value * unit) / unit;
 }
 
 Json object_of(const Told& t) {

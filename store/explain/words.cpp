@@ -39,9 +39,8 @@ std::string tell_one(const Cause& c, const std::string& aspect, const Causes& al
   std::string what = c.component;
   if (!aspect.empty()) what += ' ' + aspect;
   std::string change = arrow(c.before, c.after, width);
-  if (c.component == "torch_version" && change.empty()) change = "PyTorch itself differs (version or build)";
+  if (c.component == "torch_version" && change.empty()) return what + ": PyTorch differs" + (c.note.empty() ? "" : " (" + c.note + ")");
   if (change.empty()) return what + " changed" + (c.note.empty() ? "" : " (" + c.note + ")");
-  if (c.before.empty() && c.after != "") change = "(none) → " + shorten(c.after, width);
   if (c.cause_class.rfind("instability:", 0) == 0) return what + " holds a " + c.cause_class.substr(12) + ", new in every run: " + change;
   if (!c.note.empty() && (c.component == "fx_kwargs[is_inference]")) return what + ' ' + change + " (" + c.note + ")";
   return what + ' ' + change;
@@ -60,6 +59,8 @@ std::string tell_causes(const Causes& all, std::size_t limit) {
   for (const std::size_t width : {90U, 60U, 44U, 32U, 24U}) {
     std::vector<Piece> pieces;
     std::map<std::string, std::size_t> alike;
+    std::string attribute;
+    std::string cause_class;
     for (std::size_t i = 0; i < all.causes.size(); ++i) {
       const Cause& c = all.causes[i];
       if (c.role != Role::root) continue;
@@ -71,7 +72,13 @@ std::string tell_causes(const Causes& all, std::size_t limit) {
         }
         alike.emplace(key, pieces.size());
       }
-      pieces.push_back({tell_one(c, all.aspects[i], all, width)});
+      Piece piece{tell_one(c, all.aspects[i], all, width)};
+      // Of several flags of one configuration the first is told whole.
+      const std::size_t open = c.component.find('[');
+      if (open != std::string::npos && c.component.substr(0, open) == attribute && c.cause_class == cause_class) piece.text.erase(0, open);
+      attribute = open == std::string::npos || is_input(c) ? std::string() : c.component.substr(0, open);
+      cause_class = c.cause_class;
+      pieces.push_back(std::move(piece));
     }
     std::string out;
     std::size_t told = 0;

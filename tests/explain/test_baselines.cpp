@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which earlier lookup a miss is compared with.
+#include <QElapsedTimer>
+#include <QtTest>
+
+#include "cases.h"
+
+using namespace keyhole;
+using namespace keyhole::testing;
+
+namespace {
+
+const std::string kInput = tensor("[8, 16]", "(16, 1)");
+const std::vector<std::string> kOther = {"convolution = torch.ops.aten.convolution.default(arg0_1, arg1_1, None, [1, 1])", "view = torch.ops.aten.view.default(convolution, [8, 64])",
+                                         "var_mean = torch.ops.aten.var_mean.correction(view, [1])", "rsqrt = torch.ops.aten.rsqrt.default(var_mean)", "return (rsqrt,)"};
+
+Parts mlp(const Parts& with = {}) { return usual(graph(2, kMlp), {kInput, kInput}, with); }
+
+}  // namespace
+
+class TestBaselines : public QObject {
+  Q_OBJECT
+ private slots:
+  void the_same_graph_goes_before_the_same_environment() {
+    World w;
+    const LookupRow upgrade = w.lookup("A", mlp({{"torch_version", "old"}, {"inductor_config[a]", "1"}, {"inductor_config[b]", "1"}, {"cpp_runtime_thread_count", "8"}}));
+    LookupRow other = w.lookup("B", usual(graph(2, kOther), {kInput, kInput}));
+    other.line = 90;
+    Case c = pair(upgrade, w.lookup("C", mlp()));
+    c.candidates.push_back(other);
+    const Explanation e = explain(c);
+    QCOMPARE(e.baseline->run_name, std::string("A"));
+    QCOMPARE(e.candidates.size(), std::size_t{2});
+    QVERIFY(e.candidates[0].score > e.candidates[1].score);
+    QVERIFY2(e.baseline_reason.find("same graph") != std::string::npos, e.baseline_reason.c_str());
+  }
+  void of_two_runs_of_the_same_graph_the_one_with_fewer_changes() {
+    World w;
+    const LookupRow near = w.lookup("A", mlp());
+    const LookupRow far = w.lookup("B", mlp({{"inductor_config[epilogue_fusion]", "False"}}));
+    Case c = pair(near, w.lookup("C", mlp({{"inductor_config[max_autotune]", "True"}})));
+    c.candidates.push_back(far);
+    QCOMPARE(explain(c).baseline->run_name, std::string("A"));
+  }
+  void of_equals_the_newest() {
+    World w;
+    Case c = pair(w.lookup("A", mlp()), w.lookup("Z", mlp({{"cache_key_tag", "x"}})));
+    for (const char* run : {"B", "C"}) c.candidates.push_back(w.lookup(run, mlp()));
+    c.subject = w.lookup("D", mlp({{"cache_key_tag", "x"}}));
+    QCOMPARE(explain(c).baseline->run_name, std::string("C"));
+  }
+  void another_model_is_no_baseline() {
+    World w;
+    LookupRow other = w.lookup("A", usual(graph(2, kOther), {kInput, kInput}));
+    other.line = 300;
+    other.filename = "/src/other.py";
+    const Explanation e = explain(pair(other, w.lookup("B", mlp())));
+    QCOMPARE(e.verdict, Verdict::never_seen);
+    QVERIFY(!e.baseline);
+    QVERIFY(e.causes.empty());
+    QCOMPARE(e.candidates.size(), std::size_t{1});
+  }
+  void a_changed_version_of_the_same_function_is_one() {
+    World w;
+    auto lines = kOther;
+    lines[0] = kMlp[0];
+    lines[1] = kMlp[1];
+    const Explanation e = explain(pair(w.lookup("A", usual(graph(2, lines), {kInput, kInput})), w.lookup("B", mlp())));
+    QCOMPARE(e.verdict, Verdict::key_differs);
+  }
+  void models_that_share_a_function_of_a_library_are_told_apart_by_their_graphs() {
+    World w;
+    LookupRow other = w.lookup("A", usual(graph(2, kOther), {kInput, kInput}));
+    LookupRow me = w.lookup("B", mlp());
+    other.filename = me.filename = "/env/site-packages/torch/nn/modules/container.py";
+    QCOMPARE(explain(pair(other, me)).verdict, Verdict::never_seen);
+  }
+  void forward_is_never_compared_with_backward() {
+    World w;
+    const Parts backward = mlp({{"fx_kwargs[is_backward]", "True"}, {"fx_kwargs[is_inference]", "False"}});
+    const Parts forward = mlp({{"fx_kwargs[is_inference]", "False"}, {"cache_key_tag", "x"}});
+    QCOMPARE(explain(pair(w.lookup("A", backward), w.lookup("B", forward))).verdict, Verdict::never_seen);
+    QCOMPARE(explain(pair(w.lookup("A", forward), w.lookup("B", backward))).verdict, Verdict::never_seen);
+    QCOMPARE(explain(pair(w.lookup("A", mlp()), w.lookup("B", forward))).verdict, Verdict::key_differs);  // inference and training
+    LookupRow a = w.lookup("A", mlp());
+    LookupRow b = w.lookup("B", mlp({{"cache_key_tag", "x"}}));
+    a.record.direction = Direction::backward;  // where only the record tells it
+    b.record.direction = Direction::forward;
+    QCOMPARE(explain(pair(a, b)).verdict, Verdict::never_seen);
+  }
+  void the_same_compile_id_decides_between_equal_graphs() {
+    World w;
+    LookupRow first = w.lookup("A", mlp());
+    LookupRow second = w.lookup("A", mlp());
+    second.record.compile.frame = 1;
+    LookupRow me = w.lookup("B", mlp({{"cache_key_tag", "x"}}));
+    me.record.compile.frame = 1;
+    Case c = pair(first, me);
+    c.candidates = {second, first};
+    QCOMPARE(explain(c).baseline->id, second.id);
+    c.subject.record.compile.frame = 0;
+    QCOMPARE(explain(c).baseline->id, first.id);
+  }
+  void the_user_may_choose() {
+    World w;
+    const LookupRow best = w.lookup("A", mlp());
+    const LookupRow other = w.lookup("B", usual(graph(2, kOther), {kInput, kInput}));
+    Case c = pair(best, w.lookup("C", mlp({{"cache_key_tag", "x"}})));
+    c.candidates.push_back(other);
+    c.against = other.id;
+    const Explanation e = explain(c);
+    QCOMPARE(e.baseline->id, other.id);
+    QCOMPARE(e.verdict, Verdict::key_differs);
+  }
+  void a_lookup_of_another_layer_is_no_baseline() {
+    World w;
+    QCOMPARE(explain(pair(w.lookup("A", mlp(), {}, Layer::aot_autograd), w.lookup("B", mlp({{"cache_key_tag", "x"}})))).verdict, Verdict::never_seen);
+  }
+  void large_graphs_and_many_candidates_take_little_time() {
+    World w;
+    std::vector<std::string> lines;
+    for (int i = 0; i < 3000; ++i) lines.push_back("mul_" + std::to_string(i) + " = torch.ops.aten.mul.Tensor(arg0_1, " + std::to_string(i % 977) + ".25);  x = None");
+    const LookupRow before = w.lookup("A", usual(graph(2, lines), {kInput, kInput}));
+    lines[1500] = "sigmoid = torch.ops.aten.sigmoid.default(arg0_1)";
+    Case c = pair(before, w.lookup("B", usual(graph(2, lines), {kInput, kInput})));
+    for (int i = 0; i < 60; ++i) {
+      lines[static_cast<std::size_t>(i)] = "tanh = torch.ops.aten.tanh.default(arg0_1)";
+      c.candidates.push_back(w.lookup("C" + std::to_string(i), usual(graph(2, lines), {kInput, kInput})));
+    }
+    c.subject = w.lookup("D", usual(graph(2, lines), {kInput, kInput}, {{"cache_key_tag", "x"}}));
+    QElapsedTimer timer;
+    timer.start();
+    const Explanation e = explain(c);
+    QVERIFY2(timer.elapsed() < 2000, qPrintable(QString::number(timer.elapsed()) + " ms"));  // generous: sanitizers, busy machines
+    QCOMPARE(e.verdict, Verdict::key_differs);
+    QCOMPARE(roots(e), std::vector<std::string>{"cache_key_tag"});
+  }
+};
+
+QTEST_APPLESS_MAIN(TestBaselines)
+#include "test_baselines.moc"
