@@ -143,15 +143,16 @@ Result<Db> open_history_to_read(const std::string& store) {
   std::optional<std::int64_t> application;
   if (db) application = db->value("PRAGMA application_id");
   if (!db || !db->ok()) {
-    // In a folder that may not be written, WAL cannot make its shared memory. Without a log left over, the file is whole.
     const Error first = db ? db->error() : db.error();
+    if (first.kind != ErrorKind::io) return tl::make_unexpected(first);
+    // Where the process that made the store died at it, a journal has to be rolled back: that takes the right to write.
+    // Where that right is missing, WAL cannot make its shared memory; without a log left over, the file is whole.
+    const bool writable = os().access(store, W_OK) == 0 && os().access(path, W_OK) == 0;
     FileInfo log;
-    const bool left_over = os().stat(path + "-wal", log) == 0 && log.size > 0;
-    if (first.kind != ErrorKind::io || os().access(store, W_OK) == 0) return tl::make_unexpected(first);
-    if (left_over)
+    if (!writable && os().stat(path + "-wal", log) == 0 && log.size > 0)
       return fail(ErrorKind::io, "the folder may not be written, and the store in it was not closed properly", store,
                   "copy the folder to where you may write, and name the copy with --store");
-    db = Db::open(path, {.mode = Db::Mode::immutable});
+    db = Db::open(path, {.mode = writable ? Db::Mode::write : Db::Mode::immutable});
     if (!db) return db;
     application = db->value("PRAGMA application_id");
     if (!db->ok()) return tl::make_unexpected(db->error());
