@@ -10,6 +10,19 @@
 
 namespace keyhole {
 
+// One list of columns for every query that gives lookups, so that lookup_row() can count on their places.
+#define LOOKUP_SELECT                                                                                                     \
+  "SELECT l.id, p.run, l.process, l.compile, l.component_set, r.name, coalesce(r.position, r.id), p.rank, p.cache_dir, "   \
+  "c.function, c.filename, c.line, l.layer, c.frame, c.frame_compile, c.attempt, c.compiled_autograd, l.key, l.ordinal, " \
+  "l.outcome, l.status, l.direction, l.time, l.duration, l.cost, l.saved, l.guard, l.reason, l.cache_off, l.load_error, " \
+  "l.save_error "
+#define LOOKUP_JOINS \
+  "JOIN process p ON p.id = l.process JOIN run r ON r.id = p.run LEFT JOIN compile c ON c.id = l.compile "
+#define LOOKUP_FROM LOOKUP_SELECT "FROM lookup l " LOOKUP_JOINS
+
+/// How many columns LOOKUP_SELECT has: what a query adds stands behind them.
+inline constexpr int kLookupColumns = 31;
+
 struct Reader::Impl {
   explicit Impl(Db opened) : db(std::move(opened)) {}
 

@@ -71,6 +71,7 @@ CREATE TABLE lookup(
 CREATE UNIQUE INDEX lookup_by_identity ON lookup(process, layer, key, ordinal);
 CREATE INDEX lookup_by_key ON lookup(key) WHERE key <> 0;
 CREATE INDEX lookup_by_compile ON lookup(compile) WHERE compile IS NOT NULL;
+CREATE INDEX lookup_by_time ON lookup(time);
 CREATE INDEX lookup_by_set ON lookup(component_set) WHERE component_set IS NOT NULL;
 -- Which component sets a function ("file:function") and a compile id ("0/0") were ever looked up with.
 CREATE TABLE trail(subject INTEGER NOT NULL, layer INTEGER NOT NULL, component_set INTEGER NOT NULL,

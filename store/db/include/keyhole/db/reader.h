@@ -13,6 +13,13 @@
 
 namespace keyhole {
 
+enum class Field : std::uint8_t;
+struct Filter;
+struct LookupPage;
+struct LookupQuery;
+struct SearchHit;
+struct Tally;
+
 /// Reads a store. Own read-only connection; no transaction is held between calls, so a writer is never kept waiting.
 /// One thread at a time. Lists come in the order of time unless said otherwise; an empty list means: nothing recorded.
 class Reader {
@@ -56,6 +63,14 @@ class Reader {
   Result<std::vector<SnapshotRow>> snapshots();
   Result<std::vector<EntryRow>> entries_of_snapshot(RowId snapshot);
   Result<std::vector<Problem>> problems(RowId run);
+
+  // keyhole/db/query.h: filtered, sorted, paged. usage where a field is compared with a value of the wrong type.
+  Result<LookupPage> page(const LookupQuery& query);
+  Result<std::int64_t> count(const Filter& filter);
+  /// What the lookups that pass `filter` sum up to, by each value of `by`; the most lookups first, at most `limit`.
+  Result<std::vector<Tally>> tally(Field by, const Filter& filter, std::size_t limit = 1000);
+  /// Where `word` stands (without regard to ASCII case) in keys, components, texts, entries and runs; at most `limit`.
+  Result<std::vector<SearchHit>> search(std::string_view word, std::size_t limit);
 
  private:
   struct Impl;
