@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keyhole.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <QProcess>
+#include <QTemporaryDir>
+#include <QtTest>
+#include <cstring>
+
+namespace {
+
+kh_bytes text(const char* s) {
+  return {s, std::strlen(s)};
+}
+std::string string(kh_bytes b) {
+  return {static_cast<const char*>(b.data), b.size};
+}
+
+kh_entry entry(const char* key, const char* content) {
+  kh_entry e{};
+  e.size = sizeof e;
+  e.layer = KH_LAYER_FX_GRAPH;
+  e.key = key;
+  e.content = text(content);
+  return e;
+}
+kh_query query(const char* key) {
+  kh_query q{};
+  q.size = sizeof q;
+  q.layer = KH_LAYER_FX_GRAPH;
+  q.key = key;
+  return q;
+}
+
+}  // namespace
+
+class TestKeyhole : public QObject {
+  Q_OBJECT
+  std::unique_ptr<QTemporaryDir> folder_;
+  kh_store* store_ = nullptr;
+
+  kh_outcome get(const char* key, std::string* content = nullptr, const kh_hint* hints = nullptr, std::size_t n = 0) {
+    auto q = query(key);
+    q.hints = hints;
+    q.hint_count = n;
+    kh_lookup* found = nullptr;
+    if (kh_get(store_, &q, &found) != KH_OK) return KH_ERROR;
+    const auto outcome = kh_lookup_outcome(found);
+    if (content != nullptr) *content = string(kh_lookup_content(found));
+    kh_lookup_free(found);
+    return outcome;
+  }
+
+ private slots:
+  void init() {
+    folder_ = std::make_unique<QTemporaryDir>();
+    QCOMPARE(kh_store_open(folder_->filePath("store").toUtf8(), nullptr, &store_), KH_OK);
+  }
+  void cleanup() { kh_store_close(store_); }
+
+  void versions() {
+    QCOMPARE(kh_abi_version(), KH_ABI_VERSION);
+    QVERIFY(std::strlen(kh_version()) > 0);
+  }
+
+  void put_and_get() {
+    auto e = entry("k1", "content");
+    e.metadata = text("{\"a\": 1}");
+    const kh_file files[] = {{"a/b.txt", text("file")}, {"empty", {nullptr, 0}}};
+    e.files = files;
+    e.file_count = 2;
+    QCOMPARE(kh_put(store_, &e), KH_OK);
+    const auto q = query("k1");
+    kh_lookup* found = nullptr;
+    QCOMPARE(kh_get(store_, &q, &found), KH_OK);
+    QCOMPARE(kh_lookup_outcome(found), KH_HIT);
+    QCOMPARE(string(kh_lookup_content(found)), std::string("content"));
+    QCOMPARE(string(kh_lookup_metadata(found)), std::string("{\"a\": 1}"));
+    QCOMPARE(kh_lookup_file_count(found), std::size_t{2});
+    kh_file file{};
+    QCOMPARE(kh_lookup_file(found, 0, &file), KH_OK);
+    QCOMPARE(file.name, "a/b.txt");
+    QCOMPARE(string(file.content), std::string("file"));
+    QCOMPARE(kh_lookup_file(found, 2, &file), KH_USAGE);
+    kh_lookup_free(found);
+    std::int64_t removed = 0;
+    QCOMPARE(kh_remove(store_, KH_LAYER_FX_GRAPH, "k1", &removed), KH_OK);
+    QCOMPARE(removed, std::int64_t{1});
+    QCOMPARE(get("k1"), KH_MISS);
+  }
+
+  void guards_and_hints() {
+    auto e = entry("k1", "small");
+    const char* small[] = {"L['t0'] <= 8 or L['t0'] == 100", "s1 == 3"};
+    e.guards = small;
+    e.guard_count = 2;
+    QCOMPARE(kh_put(store_, &e), KH_OK);
+    const kh_hint fits[] = {{nullptr, 5}, {"s1", 3}}, fails[] = {{nullptr, 100}, {"s1", 4}};
+    QCOMPARE(get("k1", nullptr, fits, 2), KH_HIT);
+    QCOMPARE(get("k1", nullptr, fails, 2), KH_GUARD_MISS);  // clauses keep their meaning: no precedence trap
+    const char* broken[] = {"L['t0'"};
+    e.guards = broken;
+    e.guard_count = 1;
+    QCOMPARE(kh_put(store_, &e), KH_BAD_INPUT);
+    QVERIFY(std::strlen(kh_last_error()) > 0);
+  }
+
+  void keys_are_stable_and_explain_their_difference() {
+    const auto make = [&](std::int64_t level) {
+      kh_key* key = kh_key_new("k", "compiler 1.0");
+      kh_key_add_text(key, "source", text("a + b"));
+      kh_key_add_integer(key, "options[level]", level);
+      kh_key_add_boolean(key, "options[debug]", 0);
+      kh_key_add_real(key, "options[ratio]", 0.5);
+      kh_key_add_bytes(key, "blob", {"\0\1", 2});
+      const std::uint8_t digest[32] = {1, 2, 3};
+      kh_key_add_digest(key, "imported", digest, text("shown"));
+      return key;
+    };
+    kh_key *one = make(1), *again = make(1), *two = make(2);
+    const std::string first = kh_key_text(one), second = kh_key_text(two);
+    QCOMPARE(first.size(), std::size_t{52});
+    QCOMPARE(first[0], 'k');
+    QCOMPARE(std::string(kh_key_text(again)), first);
+    QVERIFY(first != second);
+    std::size_t count = 0;
+    for (kh_key* key : {one, two}) {
+      const std::string name = kh_key_text(key);
+      auto e = entry(name.c_str(), "code");
+      e.components = kh_key_components(key, &count);
+      e.component_count = count;
+      QCOMPARE(count, std::size_t{6});
+      auto q = query(name.c_str());
+      q.components = e.components;
+      q.component_count = count;
+      kh_lookup* found = nullptr;
+      QCOMPARE(kh_get(store_, &q, &found), KH_OK);
+      kh_lookup_free(found);
+      QCOMPARE(kh_put(store_, &e), KH_OK);
+    }
+    char* json = nullptr;
+    std::size_t size = 0;
+    QCOMPARE(kh_explain(store_, KH_LAYER_FX_GRAPH, second.c_str(), &json, &size), KH_OK);
+    QCOMPARE(std::strlen(json), size);
+    QVERIFY2(std::strstr(json, "options[level]") != nullptr, json);
+    QVERIFY2(std::strstr(json, "key_differs") != nullptr, json);
+    kh_free(json);
+    QCOMPARE(kh_explain(store_, KH_LAYER_FX_GRAPH, "never", &json, &size), KH_NOT_FOUND);
+    for (kh_key* key : {one, again, two}) kh_key_free(key);
+  }
+
+  void misuse_is_an_error_not_a_crash() {
+    auto e = entry("k", "x");
+    auto q = query("k");
+    kh_lookup* found = nullptr;
+    QCOMPARE(kh_put(nullptr, &e), KH_USAGE);
+    QCOMPARE(kh_put(store_, nullptr), KH_USAGE);
+    e.size = 0;
+    QCOMPARE(kh_put(store_, &e), KH_USAGE);
+    e = entry(nullptr, "x");
+    QCOMPARE(kh_put(store_, &e), KH_USAGE);
+    e = entry("k", "x");
+    e.layer = static_cast<kh_layer>(99);
+    QCOMPARE(kh_put(store_, &e), KH_USAGE);
+    QCOMPARE(kh_get(store_, &q, nullptr), KH_USAGE);
+    QCOMPARE(kh_get(nullptr, &q, &found), KH_USAGE);
+    kh_store* none = nullptr;
+    QVERIFY(kh_store_open("/proc/nowhere", nullptr, &none) != KH_OK);
+    QVERIFY(none == nullptr);
+    QVERIFY(std::strlen(kh_last_error()) > 0);
+    QCOMPARE(kh_key_text(nullptr), nullptr);
+    QCOMPARE(kh_lookup_outcome(nullptr), KH_ERROR);
+    kh_lookup_free(nullptr);
+    kh_store_close(nullptr);
+    kh_key_free(nullptr);
+  }
+
+  void an_older_header_is_understood() {
+    auto e = entry("k1", "content");
+    e.size = offsetof(kh_entry, files);  // a caller that knows no bundles
+    e.file_count = 77;                   // is not looked at
+    QCOMPARE(kh_put(store_, &e), KH_OK);
+    std::string content;
+    QCOMPARE(get("k1", &content), KH_HIT);
+    QCOMPARE(content, std::string("content"));
+  }
+
+  void a_fork_goes_on_with_the_store() {
+    auto e = entry("k1", "content");
+    QCOMPARE(kh_put(store_, &e), KH_OK);
+    QCOMPARE(get("k1"), KH_HIT);
+    const pid_t child = fork();
+    if (child == 0) {
+      auto mine = entry("k2", "child");
+      _exit(get("k1") == KH_HIT && kh_put(store_, &mine) == KH_OK ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    QCOMPARE(status, 0);
+    QCOMPARE(get("k2"), KH_HIT);
+  }
+
+  void only_kh_symbols_leave_the_library() {
+    QProcess nm;
+    nm.start("nm", {"-D", "--defined-only", "--format=just-symbols",
+                    QStringLiteral(KEYHOLE_BIN_DIR "/../lib/libkeyhole.so")});
+    if (!nm.waitForStarted()) QSKIP("nm is not installed");
+    nm.waitForFinished();
+    const auto symbols = QString::fromUtf8(nm.readAllStandardOutput()).split('\n', Qt::SkipEmptyParts);
+    QVERIFY(symbols.size() >= 30);
+    for (const auto& symbol : symbols) QVERIFY2(symbol.startsWith("kh_"), qPrintable(symbol));
+  }
+};
+
+QTEST_APPLESS_MAIN(TestKeyhole)
+#include "test_keyhole.moc"
