@@ -385,6 +385,14 @@ class Finder {
     if (lines > 1) counts_ = " (" + (d->added ? "+" + std::to_string(d->added) + " " : "") + (d->removed ? "−" + std::to_string(d->removed) + " " : "") +
                              (d->changed ? "~" + std::to_string(d->changed) + " " : "") + "lines)";
     unseen_setting(gm, in);
+    if (d == &difference_ && !aot_layer() && gm.role == Role::root && user && !user->same && !user->names_only) {
+      const auto quoted = [](std::string_view line) {
+        if (const std::size_t value = line.find(" = "); value != std::string_view::npos) line.remove_prefix(value + 3);
+        return line.empty() ? std::string("(none)") : "`" + shorten(line, 44) + "`";
+      };
+      program_ = quoted(user->before) + " → " + quoted(user->after);
+      gm.note += (gm.note.empty() ? "" : "; ") + ("in the program " + program_);
+    }
   }
 
   /// The digest differs, what is printed does not.
@@ -427,6 +435,7 @@ class Finder {
     std::stable_sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) { return a.role != b.role ? a.role < b.role : a.rank < b.rank; });
     Causes out;
     out.graph_story = story_;
+    out.graph_program = program_;
     out.graph_counts = counts_;
     out.inputs_before = inputs_.before;
     out.inputs_after = inputs_.after;
@@ -455,7 +464,7 @@ class Finder {
   GraphText before_, after_;
   GraphDifference difference_;
   bool texts_equal_ = false;
-  std::string story_, counts_;
+  std::string story_, counts_, program_;
 };
 
 }  // namespace

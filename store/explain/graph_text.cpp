@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace keyhole::explain_detail {
 namespace {
@@ -160,6 +161,12 @@ void hash_line(GraphLine& line) {
   line.structure = structure;
   const std::string_view op = called(line.text);
   line.operation = op.empty() ? 0 : mix(kSeed, op);
+}
+
+/// What decompositions are full of: tells least of what was written.
+bool plain_arithmetic(std::string_view w) {
+  static constexpr std::array<std::string_view, 8> kWords = {"mul", "add", "sub", "div", "neg", "sum", "full", "mm"};
+  return std::find(kWords.begin(), kWords.end(), w) != kWords.end();
 }
 
 /// Removes `: "f32[8, 16]"` after a name: the shape is told by the inputs.
@@ -463,7 +470,21 @@ GraphDifference compare(const GraphText& before, const GraphText& after) {
   static const std::uint64_t kConvert = mix(kSeed, "convert_element_type");
   static const std::uint64_t kToCopy = mix(kSeed, "_to_copy");
   const auto is_return = [](const GraphLine* l) { return l->text.substr(0, 6) == "return"; };
+  // A line whose operation the other graph never calls tells most.
+  const auto operations = [](const GraphText& g) {
+    std::unordered_set<std::uint64_t> set;
+    for (const GraphLine& l : g.lines) set.insert(l.operation);
+    return set;
+  };
+  const auto had = operations(before);
+  const auto has = operations(after);
+  const auto novelty = [&](const GraphLine* l, const std::unordered_set<std::uint64_t>& other) {
+    if (l->operation == 0 || other.count(l->operation) > 0) return 0;
+    return plain_arithmetic(called(l->text)) ? 1 : 2;
+  };
   const Pair* best = nullptr;
+  const GraphLine* vanished = nullptr;  // the first operation that only `before` has
+  const GraphLine* appeared = nullptr;  // … that only `after` has
   int best_rank = -1;
   for (const Pair& p : pairs) {
     const GraphLine* one = p.after != nullptr ? p.after : p.before;
@@ -487,7 +508,9 @@ GraphDifference compare(const GraphText& before, const GraphText& after) {
       const bool reshape = is_return(one) || reshape_word(called(one->text));
       d.reshapes_only &= reshape;
       if (one->operation == kConvert || one->operation == kToCopy) d.converts = true;
-      rank = is_return(one) ? 0 : reshape ? 3 : 6;
+      rank = is_return(one) ? 0 : reshape ? 3 : 6 + (p.after != nullptr ? novelty(p.after, had) : novelty(p.before, has));
+      if (vanished == nullptr && p.before != nullptr && novelty(p.before, has) == 2) vanished = p.before;
+      if (appeared == nullptr && p.after != nullptr && novelty(p.after, had) == 2) appeared = p.after;
     }
     if (rank > best_rank) {
       best_rank = rank;
@@ -500,6 +523,14 @@ GraphDifference compare(const GraphText& before, const GraphText& after) {
   }
   if (best->before != nullptr) d.before = display(best->before->text);
   if (best->after != nullptr) d.after = display(best->after->text);
+  if (best_rank >= 6 && best->after != nullptr && vanished != nullptr) {
+    d.before = display(vanished->text);
+    return d;
+  }
+  if (best_rank >= 6 && best->after == nullptr && appeared != nullptr) {
+    d.after = display(appeared->text);
+    return d;
+  }
   // An operation in the place of another: show both lines.
   if (best->before == nullptr || best->after == nullptr) {
     const auto size = static_cast<std::size_t>(best - pairs.data());

@@ -38,6 +38,7 @@ std::string tell_one(const Cause& c, const std::string& aspect, const Causes& al
   if (c.component == "gm") return tell_graph(c, all, width);
   std::string what = c.component;
   if (!aspect.empty()) what += ' ' + aspect;
+  if (is_input(c) && c.cause_class == "order") return "the same inputs in another order: " + c.component + ' ' + arrow(c.before, c.after, width);
   std::string change = arrow(c.before, c.after, width);
   if (c.component == "torch_version" && change.empty()) return what + ": PyTorch differs" + (c.note.empty() ? "" : " (" + c.note + ")");
   if (change.empty()) return what + " changed" + (c.note.empty() ? "" : " (" + c.note + ")");
@@ -98,6 +99,10 @@ std::string tell_causes(const Causes& all, std::size_t limit) {
       told += p.causes;
     }
     if (!all_fit && width > 24) continue;
+    if (!all.graph_program.empty() && roots == 1) {
+      const std::string program = "; in the program " + all.graph_program;
+      if (characters(out) + characters(program) + characters(tail) <= limit) out += program;
+    }
     if (told < roots) out += (out.empty() ? "" : "; ") + std::to_string(roots - told) + " more";
     return shorten(out + tail, limit);
   }
