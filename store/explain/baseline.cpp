@@ -13,7 +13,8 @@ namespace {
 
 // Weights of the score. Graph identity outweighs all else together: a forward graph differs from its own backward in 6
 // components, a real upgrade of PyTorch in 40.
-constexpr double kGraph = 0.60, kFunction = 0.13, kCompileId = 0.07, kInputs = 0.11, kEnvironment = 0.086, kRecency = 0.004;
+constexpr double kGraph = 0.60, kFunction = 0.13, kCompileId = 0.07, kInputs = 0.11, kEnvironment = 0.086,
+                 kRecency = 0.004;
 // Graphs are compared line by line for so many candidates that look best without it; each costs about 1 ms for 100 KB.
 constexpr std::size_t kReadGraphs = 12;
 // Of a longer graph the beginning decides.
@@ -25,7 +26,8 @@ struct Entry {
   double graph = 0, function = 0, inputs = 0, environment = 0;
   bool graph_read = false, same_graph = false, same_id = false;
   [[nodiscard]] double score() const {
-    return kGraph * graph + kFunction * function + kCompileId * (same_id ? 1 : 0) + kInputs * inputs + kEnvironment * environment;
+    return kGraph * graph + kFunction * function + kCompileId * (same_id ? 1 : 0) + kInputs * inputs +
+           kEnvironment * environment;
   }
 };
 
@@ -37,12 +39,16 @@ ComponentPtr find(const std::vector<ComponentPtr>& set, std::string_view name) {
 }
 
 bool of_a_library(std::string_view filename) {
-  return filename.find("site-packages") != std::string_view::npos || filename.find("/torch/") != std::string_view::npos || filename.empty() || filename.front() == '<';
+  return filename.find("site-packages") != std::string_view::npos ||
+         filename.find("/torch/") != std::string_view::npos || filename.empty() || filename.front() == '<';
 }
 
-std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
 
-/// 1: the same function; 0: another one; between: cannot be told. A function of a library (Sequential.forward) is that of many models.
+/// 1: the same function; 0: another one; between: cannot be told. A function of a library (Sequential.forward) is that
+/// of many models.
 double same_function(const LookupRow& a, const LookupRow& b) {
   if (a.function.empty() || b.function.empty()) return 0.5;
   if (a.function != b.function || base_name(a.filename) != base_name(b.filename)) return 0;
@@ -53,14 +59,16 @@ double same_function(const LookupRow& a, const LookupRow& b) {
 double similarity_of(ComponentPtr a, ComponentPtr b) {
   if (a == nullptr || b == nullptr) return a == b ? 1 : 0;
   if (a->digest == b->digest) return 1;
-  return 0.95 * similarity(read_graph(std::string_view(a->text).substr(0, kGraphBytes)), read_graph(std::string_view(b->text).substr(0, kGraphBytes)));
+  return 0.95 * similarity(read_graph(std::string_view(a->text).substr(0, kGraphBytes)),
+                           read_graph(std::string_view(b->text).substr(0, kGraphBytes)));
 }
 
 void compare_components(const LookupRow& subject, Entry& e) {
   std::size_t inputs = 0;
   std::size_t changed_inputs = 0;
   for (const ComponentPtr c : subject.record.components) inputs += c->name.rfind("example_inputs[", 0) == 0 ? 1 : 0;
-  std::size_t groups = 0;  // what differs of the environment; flags are set together and count as one, and a little each
+  std::size_t groups =
+      0;  // what differs of the environment; flags are set together and count as one, and a little each
   std::size_t flags = 0;
   for (const Change& d : differences(e.row->record.components, subject.record.components)) {
     const std::string_view attr = d.attr();
@@ -130,7 +138,8 @@ std::vector<Baseline> rank_baselines(const Case& c) {
     compare_components(subject, e);
     entries.push_back(e);
   }
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.score() > b.score(); });
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.score() > b.score(); });
   std::unordered_map<ComponentPtr, double> known;
   for (Entry& e : entries) {
     if (e.graph == 1) continue;
@@ -141,7 +150,9 @@ std::vector<Baseline> rank_baselines(const Case& c) {
       if (direction_of(*e.row) != direction) e.graph *= 0.95;  // the same program for inference and for training
     }
   }
-  const auto distance = [&](const LookupRow& row) { return static_cast<double>(std::abs(subject.run_order - row.run_order)); };
+  const auto distance = [&](const LookupRow& row) {
+    return static_cast<double>(std::abs(subject.run_order - row.run_order));
+  };
   const auto total = [&](const Entry& e) { return e.score() + kRecency / (1 + distance(*e.row)); };
   std::stable_sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
     const double x = total(a);
@@ -156,7 +167,8 @@ std::vector<Baseline> rank_baselines(const Case& c) {
   std::vector<Baseline> out;
   for (const Entry& e : entries) {
     const bool chosen = c.against && e.row->id == *c.against;
-    out.push_back({e.row, std::min(1.0, total(e)), chosen || comparable(e), reason_of(e) + (chosen ? ", chosen by you" : "")});
+    out.push_back(
+        {e.row, std::min(1.0, total(e)), chosen || comparable(e), reason_of(e) + (chosen ? ", chosen by you" : "")});
   }
   return out;
 }

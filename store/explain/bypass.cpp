@@ -11,36 +11,51 @@ struct Advice {
   std::string_view part;  ///< of the reason
   std::string_view fix;
 };
-// Reasons of torch/_inductor/codecache.py (_check_can_cache, _check_for_hop, _check_frozen_params, FxGraphCachePickler) and
-// torch/_functorch/_aot_autograd/autograd_cache.py (check_cacheable, check_node_safe) of PyTorch 2.13. The first that fits.
+// Reasons of torch/_inductor/codecache.py (_check_can_cache, _check_for_hop, _check_frozen_params, FxGraphCachePickler)
+// and torch/_functorch/_aot_autograd/autograd_cache.py (check_cacheable, check_node_safe) of PyTorch 2.13. The first
+// that fits.
 constexpr std::array<Advice, 29> kAdvice = {{
     {"force_disable_caches", "unset TORCHINDUCTOR_FORCE_DISABLE_CACHES, and TORCH_COMPILE_DEBUG, which implies it"},
     {"fx_graph_cache is False", "set torch._inductor.config.fx_graph_cache = True (TORCHINDUCTOR_FX_GRAPH_CACHE=1)"},
     {"with_effects", "take the side effect (print, a torchbind call) out of the compiled function"},
     {"function name: print", "take the print out of the compiled function"},
-    {"HigherOrderOperator", "move the operator out of the compiled function, or let a graph break separate it: the rest of the program then is cached"},
-    {"higher_order", "move the operator out of the compiled function, or let a graph break separate it: the rest of the program then is cached"},
+    {"HigherOrderOperator",
+     "move the operator out of the compiled function, or let a graph break separate it: the rest of the program then "
+     "is cached"},
+    {"higher_order",
+     "move the operator out of the compiled function, or let a graph break separate it: the rest of the program then "
+     "is cached"},
     {"SAC context_fn", "give the context_fn of checkpoint() an attribute cache_hash that names its policy"},
-    {"freezing", "switch inductor_config[freezing] off (TORCHINDUCTOR_FREEZING=0; mode=\"max-autotune\" on CPU sets it), or accept the compile"},
+    {"freezing",
+     "switch inductor_config[freezing] off (TORCHINDUCTOR_FREEZING=0; mode=\"max-autotune\" on CPU sets it), or accept "
+     "the compile"},
     {"frozen constants", "switch inductor_config[freezing] off (TORCHINDUCTOR_FREEZING=0)"},
     {"mkldnn", "switch freezing off (inductor_config[freezing]=False), or torch.backends.mkldnn.enabled = False"},
     {"custom pass", "derive the pass from torch._inductor.custom_graph_pass.CustomGraphPass and give it a uuid()"},
     {"custom_pass", "derive the pass from torch._inductor.custom_graph_pass.CustomGraphPass and give it a uuid()"},
-    {"fusion_custom_pass", "derive the pass from torch._inductor.custom_graph_pass.CustomSchedulerPass and give it a uuid()"},
+    {"fusion_custom_pass",
+     "derive the pass from torch._inductor.custom_graph_pass.CustomSchedulerPass and give it a uuid()"},
     {"pass", "give the custom pass a uuid()"},
-    {"FX graph cache is not enabled", "set torch._inductor.config.fx_graph_cache = True (TORCHINDUCTOR_FX_GRAPH_CACHE=1)"},
+    {"FX graph cache is not enabled",
+     "set torch._inductor.config.fx_graph_cache = True (TORCHINDUCTOR_FX_GRAPH_CACHE=1)"},
     {"constant folding", "switch inductor_config[aot_inductor.use_runtime_constant_folding] off"},
     {"bisector", "end the compiler bisector (TORCH_BISECT_BACKEND)"},
     {"No shape env", "compile through torch.compile: direct calls of the backend have no shape environment"},
     {"torchbind", "keep torchbind objects out of the compiled function"},
     {"allow_in_graph", "drop allow_in_graph from the function, or make it a custom operator (torch.library.custom_op)"},
-    {"custom autograd", "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if their code is stable"},
-    {"autograd function", "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if their code is stable"},
-    {"autograd.Function", "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if their code is stable"},
-    {"Unsupported call_function target", "make the function a custom operator (torch.library.custom_op): those are cached by name"},
+    {"custom autograd",
+     "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if their code is stable"},
+    {"autograd function",
+     "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if their code is stable"},
+    {"autograd.Function",
+     "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if their code is stable"},
+    {"Unsupported call_function target",
+     "make the function a custom operator (torch.library.custom_op): those are cached by name"},
     {"Unsupported call_method", "call a function of torch in its place"},
     {"saved tensor hooks", "give the hooks a cache hash, or take them off around the compiled call"},
-    {"compiled autograd", "compiled autograd graphs are not cached; switch torch._dynamo.config.compiled_autograd off where it is not needed"},
+    {"compiled autograd",
+     "compiled autograd graphs are not cached; switch torch._dynamo.config.compiled_autograd off where it is not "
+     "needed"},
     {"subclass", "give the tensor subclass a method _stable_hash_for_caching"},
     {"pickle", "take the object that cannot be pickled out of the graph's options (a lambda, a local class)"},
 }};
@@ -100,6 +115,9 @@ std::string fix_of_bypass(std::string_view reason) {
   return {};
 }
 
-bool says_cache_off(std::string_view reason) { return contains_folded(reason, "cache is not enabled") || contains_folded(reason, "caches are disabled") || contains_folded(reason, "force_disable_caches"); }
+bool says_cache_off(std::string_view reason) {
+  return contains_folded(reason, "cache is not enabled") || contains_folded(reason, "caches are disabled") ||
+         contains_folded(reason, "force_disable_caches");
+}
 
 }  // namespace keyhole::explain_detail

@@ -11,8 +11,12 @@
 
 namespace keyhole::explain_detail {
 
-std::string_view Change::attr() const { return split_component_name(name()).attr; }
-std::string_view Change::index() const { return split_component_name(name()).index; }
+std::string_view Change::attr() const {
+  return split_component_name(name()).attr;
+}
+std::string_view Change::index() const {
+  return split_component_name(name()).index;
+}
 
 std::vector<Change> differences(const std::vector<ComponentPtr>& before, const std::vector<ComponentPtr>& after) {
   std::vector<Change> out;
@@ -30,7 +34,8 @@ std::vector<Change> differences(const std::vector<ComponentPtr>& before, const s
       out.push_back({nullptr, after[k]});
       continue;
     }
-    if (found->second != after[k] && found->second->digest != after[k]->digest) out.push_back({found->second, after[k]});
+    if (found->second != after[k] && found->second->digest != after[k]->digest)
+      out.push_back({found->second, after[k]});
     found->second = nullptr;
   }
   for (std::size_t k = i; k < before.size(); ++k) {
@@ -91,7 +96,9 @@ constexpr std::array<NameClass, 41> kClasses = {{
     {"sac_context_fn_hash", "custom_pass"},
 }};
 
-bool contains(std::string_view s, std::string_view what) { return s.find(what) != std::string_view::npos; }
+bool contains(std::string_view s, std::string_view what) {
+  return s.find(what) != std::string_view::npos;
+}
 
 }  // namespace
 
@@ -101,7 +108,8 @@ std::string_view class_of(std::string_view name) {
   if (n.attr == "system_info" && n.index == "version") return "version";
   if (n.attr == "fx_kwargs") {
     if (n.index == "is_inference") return "grad_mode";
-    if (n.index == "is_backward" || n.index == "static_input_idxs" || n.index == "boxed_forward_device_index") return "graph";
+    if (n.index == "is_backward" || n.index == "static_input_idxs" || n.index == "boxed_forward_device_index")
+      return "graph";
     return "config";
   }
   for (const NameClass& c : kClasses) {
@@ -124,7 +132,8 @@ std::string_view class_of(std::string_view name) {
 namespace {
 
 /// Fields of a tensor in the order in which they explain: with another shape the strides differ too.
-Narrowed narrow_tensor(const TensorMetadata& a, const TensorMetadata& b, std::vector<std::pair<std::string, std::string>>* numbers) {
+Narrowed narrow_tensor(const TensorMetadata& a, const TensorMetadata& b,
+                       std::vector<std::pair<std::string, std::string>>* numbers) {
   Narrowed n;
   const auto set = [&](const char* cls, const char* aspect, std::string before, std::string after) {
     if (n.cause_class.empty()) {
@@ -146,17 +155,21 @@ Narrowed narrow_tensor(const TensorMetadata& a, const TensorMetadata& b, std::ve
     }
   }
   if (a.dtype != b.dtype) set("dtype", "dtype", a.dtype, b.dtype);
-  if (a.device_type != b.device_type || a.device_index != b.device_index) set("device", "device", a.device_text(), b.device_text());
+  if (a.device_type != b.device_type || a.device_index != b.device_index)
+    set("device", "device", a.device_text(), b.device_text());
   if (a.layout != b.layout) set("stride", "layout", a.layout, b.layout);
   if (a.shape == b.shape && a.stride != b.stride) set("stride", "stride", a.stride_text(), b.stride_text());
-  if (a.requires_grad != b.requires_grad) set("requires_grad", "requires_grad", a.requires_grad ? "True" : "False", b.requires_grad ? "True" : "False");
+  if (a.requires_grad != b.requires_grad)
+    set("requires_grad", "requires_grad", a.requires_grad ? "True" : "False", b.requires_grad ? "True" : "False");
   if (!n.cause_class.empty()) return n;
   const auto x = a.fields();
   const auto y = b.fields();
   for (std::size_t i = 0; i < x.size() && i < y.size(); ++i) {
     if (x[i].second == y[i].second) continue;
     const std::string& field = x[i].first;
-    const char* cls = field == "is_inference" ? "grad_mode" : field == "is_quantized" || field == "is_conj" || field == "is_neg" ? "dtype" : "stride";
+    const char* cls = field == "is_inference"                                              ? "grad_mode"
+                      : field == "is_quantized" || field == "is_conj" || field == "is_neg" ? "dtype"
+                                                                                           : "stride";
     set(cls, field.c_str(), x[i].second, y[i].second);
   }
   if (n.cause_class.empty()) {  // equal metadata under another digest: the values are in the digest only

@@ -20,7 +20,8 @@ struct Change {
 };
 
 /// Components whose digests differ, in the order of `after`, then what is only in `before`. Equal digests are equal
-/// whatever their texts say. Linear where both sets have the same names in the same order, as two lookups of a layer do.
+/// whatever their texts say. Linear where both sets have the same names in the same order, as two lookups of a layer
+/// do.
 std::vector<Change> differences(const std::vector<ComponentPtr>& before, const std::vector<ComponentPtr>& after);
 
 /// What a change is, by the component's name and its texts.
@@ -41,6 +42,7 @@ struct Circumstances {
   int rank_before = -1, rank_after = -1;
 };
 /// "time", "pid", "uuid" …: the texts differ only in such a value; empty: they do not, or it cannot be told.
-std::string_view instability(std::string_view name, std::string_view before, std::string_view after, const Circumstances& where);
+std::string_view instability(std::string_view name, std::string_view before, std::string_view after,
+                             const Circumstances& where);
 
 }  // namespace keyhole::explain_detail

@@ -19,14 +19,25 @@
 namespace keyhole {
 
 const char* name_of(Verdict verdict) {
-  static constexpr std::array<const char*, 20> kNames = {
-      "unknown", "hit", "cache_off", "bypass", "never_seen", "key_differs", "identity_only", "components_not_recorded", "guard_failed", "env_validation",
-      "entry_unreadable", "dependent_missing", "never_saved", "evicted", "other_location", "autotune_miss", "io_error", "race", "recompile", "unknown"};
+  static constexpr std::array<const char*, 20> kNames = {"unknown",          "hit",
+                                                         "cache_off",        "bypass",
+                                                         "never_seen",       "key_differs",
+                                                         "identity_only",    "components_not_recorded",
+                                                         "guard_failed",     "env_validation",
+                                                         "entry_unreadable", "dependent_missing",
+                                                         "never_saved",      "evicted",
+                                                         "other_location",   "autotune_miss",
+                                                         "io_error",         "race",
+                                                         "recompile",        "unknown"};
   const auto i = static_cast<std::size_t>(verdict);
   return i < kNames.size() ? kNames[i] : "unknown";
 }
-const char* name_of(Role role) { return role == Role::root ? "root" : "consequence"; }
-const char* name_of(Certainty certainty) { return certainty == Certainty::proven ? "proven" : "inferred"; }
+const char* name_of(Role role) {
+  return role == Role::root ? "root" : "consequence";
+}
+const char* name_of(Certainty certainty) {
+  return certainty == Certainty::proven ? "proven" : "inferred";
+}
 
 namespace {
 
@@ -34,7 +45,9 @@ using namespace explain_detail;
 
 constexpr std::size_t kRunnersUp = 5;
 
-double seconds(Nanoseconds ns) { return ns > 0 ? static_cast<double>(ns) * 1e-9 : 0; }
+double seconds(Nanoseconds ns) {
+  return ns > 0 ? static_cast<double>(ns) * 1e-9 : 0;
+}
 
 std::string seconds_text(Nanoseconds ns) {
   const double s = seconds(ns);
@@ -42,7 +55,10 @@ std::string seconds_text(Nanoseconds ns) {
   return std::to_string(tenths / 10) + '.' + std::to_string(tenths % 10) + " s";
 }
 
-bool is_miss(const LookupRow& row) { return row.record.outcome == Outcome::miss || row.record.outcome == Outcome::guard_miss || row.record.outcome == Outcome::error; }
+bool is_miss(const LookupRow& row) {
+  return row.record.outcome == Outcome::miss || row.record.outcome == Outcome::guard_miss ||
+         row.record.outcome == Outcome::error;
+}
 
 /// Seconds lost by this lookup and by no other: of a compile that several misses led to, each counts its own part.
 double own_cost(const Case& c) {
@@ -51,17 +67,21 @@ double own_cost(const Case& c) {
   const auto& rows = c.compile;
   const auto self = std::find_if(rows.begin(), rows.end(), [&](const LookupRow& r) { return r.id == c.subject.id; });
   if (me.layer == Layer::fx_graph) {
-    // The same key missed again in this compile: AOTAutograd tried to load it first, the second miss led to the compile.
+    // The same key missed again in this compile: AOTAutograd tried to load it first, the second miss led to the
+    // compile.
     if (self != rows.end() && me.cost <= 0) return 0;
     for (auto i = self; self != rows.end() && i != rows.end(); ++i) {
-      if (i != self && i->record.layer == me.layer && !me.key.empty() && i->record.key == me.key && is_miss(*i) && i->record.cost >= me.cost) return 0;
+      if (i != self && i->record.layer == me.layer && !me.key.empty() && i->record.key == me.key && is_miss(*i) &&
+          i->record.cost >= me.cost)
+        return 0;
     }
     return seconds(me.cost);
   }
   if (me.layer == Layer::aot_autograd) {
     Nanoseconds inner = 0;
     for (const LookupRow& r : rows) {
-      if (r.record.layer == Layer::fx_graph && r.record.outcome != Outcome::hit && r.record.cost > 0) inner += r.record.cost;
+      if (r.record.layer == Layer::fx_graph && r.record.outcome != Outcome::hit && r.record.cost > 0)
+        inner += r.record.cost;
     }
     Nanoseconds all = me.cost;
     if (all <= 0 && c.compile_row) all = c.compile_row->record.backend;
@@ -150,7 +170,9 @@ void put_baseline(const LookupRow& row, double score, std::string reason, Explan
 void put_comparison(Comparison& found, Explanation& e) {
   put_candidates(found.ranked, e);
   if (found.verdict == Verdict::never_seen) {
-    e.summary = found.ranked.empty() ? "no lookup of a comparable graph is on record" : "no comparable graph is on record: the nearest is another one (" + found.ranked.front().reason + ")";
+    e.summary = found.ranked.empty() ? "no lookup of a comparable graph is on record"
+                                     : "no comparable graph is on record: the nearest is another one (" +
+                                           found.ranked.front().reason + ")";
     return;
   }
   const Baseline& best = found.ranked.front();
@@ -164,9 +186,13 @@ void put_comparison(Comparison& found, Explanation& e) {
   e.fix = fix_of_cause(e.causes.front());
 }
 
-std::string run_phrase(const LookupRow& row) { return row.run_name.empty() ? std::string() : " (run " + row.run_name + ")"; }
+std::string run_phrase(const LookupRow& row) {
+  return row.run_name.empty() ? std::string() : " (run " + row.run_name + ")";
+}
 
-std::string layer_phrase(Layer layer) { return layer == Layer::fx_graph ? "fx_graph" : layer == Layer::aot_autograd ? "aot_autograd" : name_of(layer); }
+std::string layer_phrase(Layer layer) {
+  return layer == Layer::fx_graph ? "fx_graph" : layer == Layer::aot_autograd ? "aot_autograd" : name_of(layer);
+}
 
 /// AOTAutograd's entry was found; what it points to was not.
 void tell_dependent(const Case& c, Explanation& e) {
@@ -177,12 +203,15 @@ void tell_dependent(const Case& c, Explanation& e) {
   }
   e.summary = "the AOTAutograd entry was found, but an FX graph entry that it needs was not";
   if (lost == nullptr) return;
-  e.summary = "the AOTAutograd entry was found, but the " +
-              (lost->record.direction == Direction::unknown ? std::string("FX graph") : std::string(name_of(lost->record.direction)) + " FX graph") + " entry that it needs (" +
-              lost->record.key.substr(0, 8) + "…) was not";
+  e.summary =
+      "the AOTAutograd entry was found, but the " +
+      (lost->record.direction == Direction::unknown ? std::string("FX graph")
+                                                    : std::string(name_of(lost->record.direction)) + " FX graph") +
+      " entry that it needs (" + lost->record.key.substr(0, 8) + "…) was not";
   for (const Case& inner : c.inner) {
     if (inner.subject.id != lost->id) continue;
-    if (const auto fate = fate_of_key(inner)) e.summary += ": " + std::string(name_of(fate->verdict)) + ", " + fate->what;
+    if (const auto fate = fate_of_key(inner))
+      e.summary += ": " + std::string(name_of(fate->verdict)) + ", " + fate->what;
     break;
   }
   e.summary = shorten(e.summary, kSummaryLimit);
@@ -197,7 +226,8 @@ void tell_guards(const Case& c, Explanation& e) {
   }
   const GuardFinding& first = e.guards.front();
   const std::string sentence = guard_sentence(first);
-  const std::string several = e.guards.size() > 1 ? "; " + std::to_string(e.guards.size() - 1) + " more entries fail too" : "";
+  const std::string several =
+      e.guards.size() > 1 ? "; " + std::to_string(e.guards.size() - 1) + " more entries fail too" : "";
   if (!sentence.empty()) {
     e.summary = "guard " + sentence + (first.user_line.empty() ? "" : ", from " + first.user_line) + several;
   } else {
@@ -208,7 +238,9 @@ void tell_guards(const Case& c, Explanation& e) {
 
 /// PyTorch reports guard_miss too when it found an entry whose external libraries differ.
 bool guards_all_hold(const std::vector<GuardFinding>& guards) {
-  return !guards.empty() && std::all_of(guards.begin(), guards.end(), [](const GuardFinding& g) { return g.failing_clause.empty() && g.error.empty(); });
+  return !guards.empty() && std::all_of(guards.begin(), guards.end(), [](const GuardFinding& g) {
+    return g.failing_clause.empty() && g.error.empty();
+  });
 }
 
 /// An outer lookup without components, by the lookups within its compile.
@@ -252,7 +284,8 @@ void explain_by_inner(const Case& c, Explanation& e) {
     e.summary = "by the inner fx_graph: ";
     e.summary += tell_causes(found.causes, kSummaryLimit - characters(e.summary));
     e.causes = std::move(found.causes.causes);
-    for (Cause& cause : e.causes) cause.note += (cause.note.empty() ? "" : "; ") + std::string("seen in the fx_graph lookup of the same compile");
+    for (Cause& cause : e.causes)
+      cause.note += (cause.note.empty() ? "" : "; ") + std::string("seen in the fx_graph lookup of the same compile");
     e.fix = fix_of_cause(e.causes.front());
     return;
   }
@@ -267,10 +300,13 @@ void explain_by_inner(const Case& c, Explanation& e) {
     return;
   }
   // The inner graph was served, so what differs is of AOTAutograd alone; texts of an earlier compile of it may tell.
-  e.summary = "the inner fx_graph was a hit: only what AOTAutograd's key holds beyond it differs (names in the program, sources of inputs, grad mode, its configuration)";
+  e.summary =
+      "the inner fx_graph was a hit: only what AOTAutograd's key holds beyond it differs (names in the program, "
+      "sources of inputs, grad mode, its configuration)";
   for (const Case& inner : c.inner) {
     if (inner.subject.id != served->id) continue;
-    const auto before = std::find_if(inner.same_key.begin(), inner.same_key.end(), [&](const LookupRow& r) { return r.process != c.subject.process; });
+    const auto before = std::find_if(inner.same_key.begin(), inner.same_key.end(),
+                                     [&](const LookupRow& r) { return r.process != c.subject.process; });
     if (before == inner.same_key.end()) continue;
     Evidence evidence(c, *before);
     Cause cause;
@@ -283,15 +319,30 @@ void explain_by_inner(const Case& c, Explanation& e) {
       cause.note = "read from the graphs that Dynamo captured; Inductor's graph is the same";
     } else if (!evidence.functorch().empty()) {
       const auto& f = evidence.functorch().front();
-      cause = {"autograd_config", f.name + "=" + f.before, f.name + "=" + f.after, Role::root, "config", Certainty::inferred, "read from torch._functorch.config of both compiles"};
+      cause = {"autograd_config",
+               f.name + "=" + f.before,
+               f.name + "=" + f.after,
+               Role::root,
+               "config",
+               Certainty::inferred,
+               "read from torch._functorch.config of both compiles"};
     } else {
       for (const auto& m : evidence.modes()) {
-        if (m.name == "grad_mode") cause = {"grad_enabled", m.before, m.after, Role::root, "grad_mode", Certainty::inferred, "read from Dynamo's guards of both compiles"};
+        if (m.name == "grad_mode")
+          cause = {"grad_enabled",
+                   m.before,
+                   m.after,
+                   Role::root,
+                   "grad_mode",
+                   Certainty::inferred,
+                   "read from Dynamo's guards of both compiles"};
       }
     }
     if (cause.component.empty()) continue;
     put_baseline(*before, 1, "the same inner graph", e);
-    e.summary = shorten("the inner fx_graph was a hit; in the program: " + cause.component + " `" + cause.before + "` → `" + cause.after + "`", kSummaryLimit);
+    e.summary = shorten("the inner fx_graph was a hit; in the program: " + cause.component + " `" + cause.before +
+                            "` → `" + cause.after + "`",
+                        kSummaryLimit);
     e.causes.push_back(std::move(cause));
     break;
   }
@@ -302,9 +353,13 @@ bool explain_outcome(const Case& c, Explanation& e) {
   if (r.cache_off) {
     e.verdict = Verdict::cache_off;
     const std::string reason = normalise_reason(r.reason);
-    e.summary = shorten("the cache was switched off, nothing was looked up" + (reason.empty() ? "" : ": " + reason), kSummaryLimit);
+    e.summary = shorten("the cache was switched off, nothing was looked up" + (reason.empty() ? "" : ": " + reason),
+                        kSummaryLimit);
     e.fix = fix_of_bypass(reason);
-    if (e.fix.empty()) e.fix = "unset TORCHINDUCTOR_FORCE_DISABLE_CACHES (it is also implied by TORCH_COMPILE_DEBUG), or set fx_graph_cache = True";
+    if (e.fix.empty())
+      e.fix =
+          "unset TORCHINDUCTOR_FORCE_DISABLE_CACHES (it is also implied by TORCH_COMPILE_DEBUG), or set fx_graph_cache "
+          "= True";
     return true;
   }
   if (r.outcome == Outcome::hit) {
@@ -315,7 +370,9 @@ bool explain_outcome(const Case& c, Explanation& e) {
   if (r.outcome == Outcome::bypass) {
     const std::string reason = normalise_reason(r.reason);
     e.verdict = says_cache_off(reason) ? Verdict::cache_off : Verdict::bypass;
-    e.summary = shorten(reason.empty() ? std::string("not cacheable; the reason is not recorded") : "not cacheable: " + reason, kSummaryLimit);
+    e.summary =
+        shorten(reason.empty() ? std::string("not cacheable; the reason is not recorded") : "not cacheable: " + reason,
+                kSummaryLimit);
     if (e.verdict == Verdict::cache_off) e.summary = shorten("switched off: " + reason, kSummaryLimit);
     e.fix = fix_of_bypass(reason);
     return true;
@@ -345,14 +402,19 @@ bool explain_found(const Case& c, Explanation& e) {
   }
   if (r.outcome == Outcome::error && r.load_error.empty()) {
     e.verdict = Verdict::io_error;
-    e.summary = shorten("the lookup failed: " + (r.reason.empty() ? std::string("no reason recorded") : normalise_reason(r.reason)), kSummaryLimit);
+    e.summary = shorten(
+        "the lookup failed: " + (r.reason.empty() ? std::string("no reason recorded") : normalise_reason(r.reason)),
+        kSummaryLimit);
   } else if (r.status == "hit") {
     tell_dependent(c, e);
   } else if (r.outcome == Outcome::guard_miss || r.status == "guard_miss") {
     tell_guards(c, e);
     if (guards_all_hold(e.guards)) {
       e.verdict = Verdict::env_validation;
-      e.summary = shorten("the entry was found and its guards hold; it was refused for other external libraries (libdevice, extern kernels) or a guard on a value that was not recorded", kSummaryLimit);
+      e.summary = shorten(
+          "the entry was found and its guards hold; it was refused for other external libraries (libdevice, extern "
+          "kernels) or a guard on a value that was not recorded",
+          kSummaryLimit);
     }
   } else {
     return false;
@@ -373,10 +435,13 @@ void explain_miss(const Case& c, Explanation& e) {
     return;
   }
   if (r.layer == Layer::autotune) {
-    const bool graph_hit = std::any_of(c.compile.begin(), c.compile.end(), [](const LookupRow& l) { return l.record.layer == Layer::fx_graph && l.record.outcome == Outcome::hit; });
+    const bool graph_hit = std::any_of(c.compile.begin(), c.compile.end(), [](const LookupRow& l) {
+      return l.record.layer == Layer::fx_graph && l.record.outcome == Outcome::hit;
+    });
     if (graph_hit || r.components.empty()) {
       e.verdict = Verdict::autotune_miss;
-      e.summary = graph_hit ? "the graph was served, its autotune result was not" : "no autotune result is stored under this key";
+      e.summary = graph_hit ? "the graph was served, its autotune result was not"
+                            : "no autotune result is stored under this key";
       e.fix = fix_of_verdict(e.verdict);
       return;
     }
@@ -388,7 +453,8 @@ void explain_miss(const Case& c, Explanation& e) {
     }
     e.verdict = Verdict::components_not_recorded;
     e.summary = "the " + layer_phrase(r.layer) + " lookup recorded no components";
-    e.fix = r.layer == Layer::fx_graph ? "record with TORCH_TRACE, or with TORCH_LOGS=\"+torch._inductor.codecache\"" : "";
+    e.fix =
+        r.layer == Layer::fx_graph ? "record with TORCH_TRACE, or with TORCH_LOGS=\"+torch._inductor.codecache\"" : "";
     return;
   }
   Comparison found = compare_with_baseline(c);

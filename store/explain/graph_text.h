@@ -13,18 +13,18 @@
 namespace keyhole::explain_detail {
 
 struct GraphLine {
-  std::string_view text;         ///< as printed, trimmed, without the `;  x = None` that frees values
-  std::uint64_t exact = 0;       ///< hash with values named by their stem
-  std::uint64_t structure = 0;   ///< the same with all names and numbers masked: what is computed, not on which sizes
-  std::uint64_t operation = 0;   ///< hash of what the line calls ("aten.mul.Tensor"); 0: it calls nothing
+  std::string_view text;        ///< as printed, trimmed, without the `;  x = None` that frees values
+  std::uint64_t exact = 0;      ///< hash with values named by their stem
+  std::uint64_t structure = 0;  ///< the same with all names and numbers masked: what is computed, not on which sizes
+  std::uint64_t operation = 0;  ///< hash of what the line calls ("aten.mul.Tensor"); 0: it calls nothing
 };
 
 struct GraphText {
-  std::vector<GraphLine> lines;   ///< the operations, in order
-  std::string_view signature;     ///< the `def forward(…)` line
-  std::size_t inputs = 0;         ///< arguments of it, self left out
-  bool constants = false;         ///< reads constants of its module (`self._tensor_constant0`)
-  bool submodules = false;        ///< calls or passes graphs of its module (`self.sdpa_score0`, `cond_true_0`)
+  std::vector<GraphLine> lines;  ///< the operations, in order
+  std::string_view signature;    ///< the `def forward(…)` line
+  std::size_t inputs = 0;        ///< arguments of it, self left out
+  bool constants = false;        ///< reads constants of its module (`self._tensor_constant0`)
+  bool submodules = false;       ///< calls or passes graphs of its module (`self.sdpa_score0`, `cond_true_0`)
 };
 
 /// Reads what `text` holds; the views point into it. Shape annotations (`: "f32[8]"`) and comments are left out.
@@ -37,14 +37,14 @@ double similarity(const GraphText& a, const GraphText& b);
 struct GraphDifference {
   std::string before, after;  ///< the first telling line on both sides, narrowed; empty: nothing there on that side
   std::size_t removed = 0, added = 0, changed = 0;  ///< lines
-  bool same = false;          ///< no line differs in what it computes (names of values and arguments aside)
-  bool names_only = false;    ///< lines differ in the names of values alone
-  bool numbers_only = false;  ///< every changed line differs in numbers alone (or dtype words, where `dtypes`)
-  bool integers_only = false; ///< numbers_only, and all of them are integers
-  bool dtypes = false;        ///< words like torch.float32 differ
-  bool moved_only = false;    ///< the same lines in another order
-  bool reshapes_only = false; ///< what was added or removed only views, copies or converts (no arithmetic)
-  bool converts = false;      ///< conversions between dtypes were added or removed
+  bool same = false;           ///< no line differs in what it computes (names of values and arguments aside)
+  bool names_only = false;     ///< lines differ in the names of values alone
+  bool numbers_only = false;   ///< every changed line differs in numbers alone (or dtype words, where `dtypes`)
+  bool integers_only = false;  ///< numbers_only, and all of them are integers
+  bool dtypes = false;         ///< words like torch.float32 differ
+  bool moved_only = false;     ///< the same lines in another order
+  bool reshapes_only = false;  ///< what was added or removed only views, copies or converts (no arithmetic)
+  bool converts = false;       ///< conversions between dtypes were added or removed
   std::vector<std::pair<std::string, std::string>> numbers;  ///< distinct pairs that changed, at most 32
 };
 GraphDifference compare(const GraphText& before, const GraphText& after);

@@ -57,7 +57,8 @@ std::string json_value(const std::string& value) {
   return number ? value : '"' + value + '"';
 }
 
-GuardFinding evaluate(const std::string& expression, RowId entry, const Hints& hints, const std::vector<Position>& where) {
+GuardFinding evaluate(const std::string& expression, RowId entry, const Hints& hints,
+                      const std::vector<Position>& where) {
   GuardFinding f;
   f.entry = entry;
   f.expression = expression;
@@ -83,7 +84,8 @@ GuardFinding evaluate(const std::string& expression, RowId entry, const Hints& h
     f.failing_clause = decides->text;
     f.error = decides->error;
     show(decides->hints);
-    const bool missing = std::any_of(decides->hints.begin(), decides->hints.end(), [](const GuardHint& h) { return h.value.empty(); });
+    const bool missing =
+        std::any_of(decides->hints.begin(), decides->hints.end(), [](const GuardHint& h) { return h.value.empty(); });
     if (missing) f.failing_clause.clear();  // no size is known: which clause fails cannot be told
   } else {
     f.error = e.error;
@@ -100,7 +102,8 @@ std::vector<GuardFinding> find_guards(const Case& c) {
   Hints hints;
   bool complete = true;
   for (const Position& p : where) {
-    const auto value = p.record != nullptr ? parse_hint(p.record->value) : Result<HintValue>(fail(ErrorKind::not_found, "no value"));
+    const auto value =
+        p.record != nullptr ? parse_hint(p.record->value) : Result<HintValue>(fail(ErrorKind::not_found, "no value"));
     if (!value) complete = false;
     if (complete) hints.append(*value);  // a position is only right if all before it are known
     if (value) hints.set(p.symbol, *value);
@@ -119,10 +122,14 @@ std::vector<GuardFinding> find_guards(const Case& c) {
   add(c.subject.record.guard, 0);
   for (const SeenEntry& e : c.entries) {
     if (e.entry.record.state != EntryState::ok) continue;
-    if (!c.subject.cache_dir.empty() && !e.snapshot.record.location.empty() && e.snapshot.record.location != c.subject.cache_dir) continue;
+    if (!c.subject.cache_dir.empty() && !e.snapshot.record.location.empty() &&
+        e.snapshot.record.location != c.subject.cache_dir)
+      continue;
     add(e.entry.record.guard, e.entry.id);
   }
-  std::stable_sort(out.begin(), out.end(), [](const GuardFinding& a, const GuardFinding& b) { return a.failing_clause.empty() < b.failing_clause.empty(); });
+  std::stable_sort(out.begin(), out.end(), [](const GuardFinding& a, const GuardFinding& b) {
+    return a.failing_clause.empty() < b.failing_clause.empty();
+  });
   return out;
 }
 
@@ -132,7 +139,8 @@ std::string guard_sentence(const GuardFinding& f) {
   if (f.hints.size() > 2) {
     std::string hints = f.hints.substr(1, f.hints.size() - 2);
     hints.erase(std::remove(hints.begin(), hints.end(), '"'), hints.end());
-    for (std::size_t at = hints.find(": "); at != std::string::npos; at = hints.find(": ", at)) hints.replace(at, 2, " = ");
+    for (std::size_t at = hints.find(": "); at != std::string::npos; at = hints.find(": ", at))
+      hints.replace(at, 2, " = ");
     out += " for " + hints;
   }
   return out;

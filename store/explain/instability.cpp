@@ -10,9 +10,15 @@
 namespace keyhole::explain_detail {
 namespace {
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
-bool hex(char c) { return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+bool digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool hex(char c) {
+  return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+bool alnum(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0;
+}
 
 std::size_t run(std::string_view s, std::size_t i, bool (*is)(char)) {
   std::size_t n = 0;
@@ -37,13 +43,15 @@ std::size_t uuid_at(std::string_view s, std::size_t i) {
   return at - i;
 }
 
-/// 2026-11-21, 2026-11-21T10:45:31.123, 20261121_104531, 10:45:31, and seconds or nanoseconds since 1970 (2001 to 2096).
+/// 2026-11-21, 2026-11-21T10:45:31.123, 20261121_104531, 10:45:31, and seconds or nanoseconds since 1970 (2001 to
+/// 2096).
 std::size_t time_at(std::string_view s, std::size_t i) {
   const std::size_t n = run(s, i, digit);
   const auto at = [&](std::size_t k) { return k < s.size() ? s[k] : '\0'; };
   std::size_t end = 0;
   const bool year = n >= 4 && (s.substr(i, 2) == "19" || s.substr(i, 2) == "20");
-  if (n == 4 && year && (at(i + 4) == '-' || at(i + 4) == '/') && run(s, i + 5, digit) == 2 && at(i + 7) == at(i + 4) && run(s, i + 8, digit) == 2) {
+  if (n == 4 && year && (at(i + 4) == '-' || at(i + 4) == '/') && run(s, i + 5, digit) == 2 && at(i + 7) == at(i + 4) &&
+      run(s, i + 8, digit) == 2) {
     end = i + 10;
   } else if (n == 8 && year && s[i + 4] <= '1' && s[i + 6] <= '3') {
     end = i + 8;
@@ -75,7 +83,8 @@ struct Mark {
 /// A part of a path whose name mktemp or tempfile made: letters and digits of both cases, or a process number, under a
 /// folder for temporary things; or any part under /proc and /run/user.
 bool volatile_path(std::string_view path) {
-  for (const std::string_view root : {"/tmp/", "/var/tmp/", "/private/var/", "/dev/shm/", "/proc/", "/run/", "/scratch/", "/local/"}) {
+  for (const std::string_view root :
+       {"/tmp/", "/var/tmp/", "/private/var/", "/dev/shm/", "/proc/", "/run/", "/scratch/", "/local/"}) {
     if (path.substr(0, root.size()) == root) return true;
   }
   return false;
@@ -95,7 +104,9 @@ std::string split(std::string_view name, std::string_view s, std::int64_t pid, i
     };
     if (begins && s[i] == '/' && (i == 0 || s[i - 1] != '/')) {
       std::size_t n = 1;
-      while (i + n < s.size() && (alnum(s[i + n]) || std::string_view("/._-+~").find(s[i + n]) != std::string_view::npos)) ++n;
+      while (i + n < s.size() &&
+             (alnum(s[i + n]) || std::string_view("/._-+~").find(s[i + n]) != std::string_view::npos))
+        ++n;
       if (volatile_path(s.substr(i, n))) {
         take("path", n);
         continue;
@@ -126,9 +137,13 @@ std::string split(std::string_view name, std::string_view s, std::int64_t pid, i
           break;
         }
       }
-      const auto ends = [&](std::string_view w) { return word.size() >= w.size() && word.substr(word.size() - w.size()) == w; };
+      const auto ends = [&](std::string_view w) {
+        return word.size() >= w.size() && word.substr(word.size() - w.size()) == w;
+      };
       const bool whole = n == s.size();
-      const auto named = [&](std::string_view w) { return ends(w) || (whole && name.find(w) != std::string_view::npos); };
+      const auto named = [&](std::string_view w) {
+        return ends(w) || (whole && name.find(w) != std::string_view::npos);
+      };
       if ((!pid_text.empty() && s.substr(i, n) == pid_text) || named("pid") || named("process")) {
         take("pid", n);
         continue;
@@ -137,7 +152,8 @@ std::string split(std::string_view name, std::string_view s, std::int64_t pid, i
         take("port", n);
         continue;
       }
-      if (n <= 5 && (named("rank") || (rank >= 0 && (named("cuda") || named("worker") || named("device")) && s.substr(i, n) == std::to_string(rank)))) {
+      if (n <= 5 && (named("rank") || (rank >= 0 && (named("cuda") || named("worker") || named("device")) &&
+                                       s.substr(i, n) == std::to_string(rank)))) {
         take("rank", n);
         continue;
       }
@@ -152,7 +168,8 @@ std::string split(std::string_view name, std::string_view s, std::int64_t pid, i
 
 /// The same items in another order: of a list, a set or a dict as Python prints it.
 bool reordered(std::string_view a, std::string_view b) {
-  if (a.size() != b.size() || a.empty() || std::string_view("[({<f").find(a.front()) == std::string_view::npos) return false;
+  if (a.size() != b.size() || a.empty() || std::string_view("[({<f").find(a.front()) == std::string_view::npos)
+    return false;
   const auto items = [](std::string_view s) {
     std::vector<std::string_view> v;
     int depth = 0;
@@ -180,12 +197,16 @@ bool reordered(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string_view instability(std::string_view name, std::string_view before, std::string_view after, const Circumstances& where) {
-  if (before.empty() || after.empty() || before == after || before.size() > 100'000 || after.size() > 100'000) return {};
+std::string_view instability(std::string_view name, std::string_view before, std::string_view after,
+                             const Circumstances& where) {
+  if (before.empty() || after.empty() || before == after || before.size() > 100'000 || after.size() > 100'000)
+    return {};
   if (reordered(before, after)) return "order";
   std::vector<Mark> x;
   std::vector<Mark> y;
-  if (split(name, before, where.pid_before, where.rank_before, x) != split(name, after, where.pid_after, where.rank_after, y)) return {};
+  if (split(name, before, where.pid_before, where.rank_before, x) !=
+      split(name, after, where.pid_after, where.rank_after, y))
+    return {};
   if (x.size() != y.size()) return {};
   std::string_view kind;
   for (std::size_t i = 0; i < x.size(); ++i) {

@@ -9,8 +9,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json text_or_null(const std::string& s) { return s.empty() ? Json(nullptr) : Json(s); }
-Json id_or_null(RowId id) { return id > 0 ? Json(id) : Json(nullptr); }
+Json text_or_null(const std::string& s) {
+  return s.empty() ? Json(nullptr) : Json(s);
+}
+Json id_or_null(RowId id) {
+  return id > 0 ? Json(id) : Json(nullptr);
+}
 /// As many decimals as the figure means something with.
 Json number(double value, int decimals) {
   const double unit = std::pow(10.0, decimals);
@@ -32,18 +36,18 @@ Json object_of(const Told& t) {
   out["fix"] = text_or_null(e.fix);
   out["cost_seconds"] = number(e.cost_seconds, 6);
   if (e.baseline) {
-    out["baseline"] = {{"lookup", id_or_null(e.baseline->id)},
-                       {"entry", id_or_null(-e.baseline->id)},
-                       {"run", text_or_null(e.baseline->run_name)},
-                       {"key", text_or_null(e.baseline->record.key)},
-                       {"score", number(e.baseline_score, 3)},
-                       {"reason", e.baseline_reason}};
+    out["baseline"] = {{"lookup", id_or_null(e.baseline->id)},      {"entry", id_or_null(-e.baseline->id)},
+                       {"run", text_or_null(e.baseline->run_name)}, {"key", text_or_null(e.baseline->record.key)},
+                       {"score", number(e.baseline_score, 3)},      {"reason", e.baseline_reason}};
   } else {
     out["baseline"] = nullptr;
   }
   out["candidates"] = Json::array();
   for (const Scored& s : e.candidates) {
-    out["candidates"].push_back({{"lookup", id_or_null(s.lookup)}, {"entry", id_or_null(-s.lookup)}, {"score", number(s.score, 3)}, {"reason", s.reason}});
+    out["candidates"].push_back({{"lookup", id_or_null(s.lookup)},
+                                 {"entry", id_or_null(-s.lookup)},
+                                 {"score", number(s.score, 3)},
+                                 {"reason", s.reason}});
   }
   out["causes"] = Json::array();
   for (const Cause& c : e.causes) {
@@ -72,11 +76,15 @@ Json object_of(const Told& t) {
   return out;
 }
 
-std::string dump(const Json& json, int indent) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace
 
-std::string to_json(const Told& told, int indent) { return dump(object_of(told), indent); }
+std::string to_json(const Told& told, int indent) {
+  return dump(object_of(told), indent);
+}
 
 std::string to_json(const std::vector<Told>& told, int indent) {
   Json out = Json::array();

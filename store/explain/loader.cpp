@@ -10,13 +10,14 @@ namespace keyhole {
 namespace {
 
 // Bounds whatever the size of the store.
-constexpr std::size_t kCandidates = 12;    // of each kind that Reader::baseline_candidates joins
-constexpr std::size_t kSameKey = 64;       // earlier lookups of one key
+constexpr std::size_t kCandidates = 12;     // of each kind that Reader::baseline_candidates joins
+constexpr std::size_t kSameKey = 64;        // earlier lookups of one key
 constexpr std::size_t kStoredEntries = 64;  // entries of a snapshot, where no earlier lookup may serve
-constexpr std::size_t kTexts = 64;         // kept in memory
+constexpr std::size_t kTexts = 64;          // kept in memory
 
 bool looked_up_in_vain(const LookupRow& row) {
-  return !row.record.cache_off && (row.record.outcome == Outcome::miss || row.record.outcome == Outcome::guard_miss || row.record.outcome == Outcome::error);
+  return !row.record.cache_off && (row.record.outcome == Outcome::miss || row.record.outcome == Outcome::guard_miss ||
+                                   row.record.outcome == Outcome::error);
 }
 
 }  // namespace
@@ -73,16 +74,19 @@ Result<void> CaseLoader::Impl::stored_baselines(Case& c) {
   for (const SnapshotRow& s : c.snapshots) {
     const bool here = c.subject.cache_dir.empty() || s.record.location == c.subject.cache_dir;
     const bool before = s.record.moment != SnapshotMoment::after || s.run != c.subject.run;
-    const bool earlier = s.record.time == kUnknownTime || c.subject.record.time == kUnknownTime || s.record.time <= c.subject.record.time;
+    const bool earlier = s.record.time == kUnknownTime || c.subject.record.time == kUnknownTime ||
+                         s.record.time <= c.subject.record.time;
     if (here && before && earlier && (last == nullptr || last->record.time <= s.record.time)) last = &s;
   }
   if (last == nullptr) return {};
   auto entries = reader.entries_of_snapshot(last->id);
   if (!entries) return tl::unexpected(entries.error());
-  std::stable_sort(entries->begin(), entries->end(), [](const EntryRow& a, const EntryRow& b) { return a.record.modified > b.record.modified; });
+  std::stable_sort(entries->begin(), entries->end(),
+                   [](const EntryRow& a, const EntryRow& b) { return a.record.modified > b.record.modified; });
   std::size_t taken = 0;
   for (const EntryRow& e : *entries) {
-    if (e.component_set == 0 || e.record.layer != c.subject.record.layer || e.record.key == c.subject.record.key) continue;
+    if (e.component_set == 0 || e.record.layer != c.subject.record.layer || e.record.key == c.subject.record.key)
+      continue;
     LookupRow row;  // an entry in the place of the lookup that made it: its id is negative
     row.id = -e.id;
     row.component_set = e.component_set;
@@ -113,9 +117,10 @@ Result<void> CaseLoader::Impl::history(Case& c, std::optional<RowId> against) {
       }
     }
   }
-  const bool known_key = !c.entries.empty() || std::any_of(c.same_key.begin(), c.same_key.end(), [&](const LookupRow& r) {
-    return r.process != subject.process || !(r.record.compile == subject.record.compile);
-  });
+  const bool known_key =
+      !c.entries.empty() || std::any_of(c.same_key.begin(), c.same_key.end(), [&](const LookupRow& r) {
+        return r.process != subject.process || !(r.record.compile == subject.record.compile);
+      });
   if (subject.component_set == 0 || (known_key && !against)) return {};
   auto candidates = reader.baseline_candidates(subject, kCandidates);
   if (!candidates) return tl::unexpected(candidates.error());
@@ -127,7 +132,8 @@ Result<void> CaseLoader::Impl::history(Case& c, std::optional<RowId> against) {
   }
   bool other_run = false;
   for (LookupRow& row : *candidates) {
-    const bool known = std::any_of(c.candidates.begin(), c.candidates.end(), [&](const LookupRow& r) { return r.id == row.id; });
+    const bool known =
+        std::any_of(c.candidates.begin(), c.candidates.end(), [&](const LookupRow& r) { return r.id == row.id; });
     if (known || row.id == subject.id) continue;
     if (auto filled = fill(row); !filled) return filled;
     other_run |= row.run != subject.run;
@@ -170,7 +176,8 @@ Result<Case> CaseLoader::Impl::load(LookupRow subject, std::optional<RowId> agai
   }
   c.snapshots = *snapshots;
   if (auto loaded = history(c, against); !loaded) return tl::unexpected(loaded.error());
-  const bool outer = c.subject.record.layer == Layer::aot_autograd && (c.subject.component_set == 0 || c.subject.record.status == "hit");
+  const bool outer = c.subject.record.layer == Layer::aot_autograd &&
+                     (c.subject.component_set == 0 || c.subject.record.status == "hit");
   if (with_inner && outer) {
     for (const LookupRow& row : c.compile) {
       if (row.record.layer != Layer::fx_graph) continue;

@@ -45,7 +45,8 @@ RankMatrix rank_matrix(const std::vector<LookupRow>& lookups) {
       out.rows.push_back(std::move(row));
       rows.emplace_back(out.ranks.size(), nullptr);
     }
-    const auto column = static_cast<std::size_t>(std::lower_bound(out.ranks.begin(), out.ranks.end(), *l.rank) - out.ranks.begin());
+    const auto column =
+        static_cast<std::size_t>(std::lower_bound(out.ranks.begin(), out.ranks.end(), *l.rank) - out.ranks.begin());
     out.rows[at->second].cells[column] = RankCell{l.id, l.record.outcome, l.record.key};
     rows[at->second][column] = &l;
   }
@@ -57,14 +58,17 @@ RankMatrix rank_matrix(const std::vector<LookupRow>& lookups) {
     }
     out.rows[i].keys_differ = votes.size() > 1;
     if (votes.size() < 2) continue;
-    const auto most = std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto most =
+        std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     const LookupRow* reference = nullptr;
     const LookupRow* other = nullptr;
     // With no majority the lowest rank is the reference.
-    const bool tie = std::count_if(votes.begin(), votes.end(), [&](const auto& v) { return v.second == most->second; }) > 1;
+    const bool tie =
+        std::count_if(votes.begin(), votes.end(), [&](const auto& v) { return v.second == most->second; }) > 1;
     for (const LookupRow* l : rows[i]) {
       if (l == nullptr || l->record.components.empty()) continue;
-      const bool common = tie ? reference == nullptr || l->record.key == reference->record.key : l->record.key == most->first;
+      const bool common =
+          tie ? reference == nullptr || l->record.key == reference->record.key : l->record.key == most->first;
       if (common && reference == nullptr) reference = l;
       if (!common && other == nullptr) other = l;
     }
@@ -73,7 +77,10 @@ RankMatrix rank_matrix(const std::vector<LookupRow>& lookups) {
     c.subject = *other;
     explain_detail::Evidence evidence(c, *reference);
     out.rows[i].split =
-        explain_detail::find_causes(c, *reference, explain_detail::differences(reference->record.components, other->record.components), evidence).causes;
+        explain_detail::find_causes(c, *reference,
+                                    explain_detail::differences(reference->record.components, other->record.components),
+                                    evidence)
+            .causes;
   }
   return out;
 }

@@ -17,14 +17,22 @@
 namespace keyhole::explain_detail {
 namespace {
 
-bool has(const std::string& s, std::string_view what) { return s.find(what) != std::string::npos; }
+bool has(const std::string& s, std::string_view what) {
+  return s.find(what) != std::string::npos;
+}
 
 /// Where two folders are the same place as far as is known; an unknown one may be any.
-bool may_be_same(const std::string& a, const std::string& b) { return a.empty() || b.empty() || a == b; }
+bool may_be_same(const std::string& a, const std::string& b) {
+  return a.empty() || b.empty() || a == b;
+}
 
-bool earlier_than(Nanoseconds a, Nanoseconds b) { return a == kUnknownTime || b == kUnknownTime || a <= b; }
+bool earlier_than(Nanoseconds a, Nanoseconds b) {
+  return a == kUnknownTime || b == kUnknownTime || a <= b;
+}
 
-std::string run_of(const LookupRow& row) { return row.run_name.empty() ? "an earlier run" : "run " + row.run_name; }
+std::string run_of(const LookupRow& row) {
+  return row.run_name.empty() ? "an earlier run" : "run " + row.run_name;
+}
 
 /// AOTAutograd stores a training graph when its backward has been compiled, which is when it first runs.
 bool backward_never_compiled(const Case& c, const LookupRow& row) {
@@ -44,13 +52,15 @@ constexpr Nanoseconds kWriteDelay = 120'000'000'000;
 /// Whether a snapshot shows the location as the subject found it. Its time says so, unless that is the time of a copy:
 /// the store took the snapshot in before it knew the subject's run, and no entry in it can be what the subject wrote.
 bool taken_before(const Case& c, const SnapshotRow& s) {
-  if (s.run != 0 && s.run == c.subject.run && s.record.moment != SnapshotMoment::unknown) return s.record.moment == SnapshotMoment::before;
+  if (s.run != 0 && s.run == c.subject.run && s.record.moment != SnapshotMoment::unknown)
+    return s.record.moment == SnapshotMoment::before;
   const Nanoseconds now = c.subject.record.time;
   if (earlier_than(s.record.time, now)) return true;
   if (s.run != 0 || s.newest_run == 0 || s.newest_run >= c.subject.run) return false;
   return std::none_of(c.entries.begin(), c.entries.end(), [&](const SeenEntry& e) {
     const Nanoseconds written = e.entry.record.modified;
-    return e.snapshot.id == s.id && written >= now && written <= now + std::max<Nanoseconds>(0, c.subject.record.cost) + kWriteDelay;
+    return e.snapshot.id == s.id && written >= now &&
+           written <= now + std::max<Nanoseconds>(0, c.subject.record.cost) + kWriteDelay;
   });
 }
 
@@ -58,7 +68,8 @@ const SnapshotRow* last_look(const Case& c, const std::string& location) {
   const SnapshotRow* last = nullptr;
   for (const SnapshotRow& s : c.snapshots) {
     if (s.record.location != location || !taken_before(c, s)) continue;
-    if (last == nullptr || last->record.time < s.record.time || (last->record.time == s.record.time && last->id < s.id)) last = &s;
+    if (last == nullptr || last->record.time < s.record.time || (last->record.time == s.record.time && last->id < s.id))
+      last = &s;
   }
   return last;
 }
@@ -67,7 +78,8 @@ const SnapshotRow* last_look(const Case& c, const std::string& location) {
 
 std::optional<Verdict> verdict_of_load_error(const std::string& e) {
   if (e.empty()) return std::nullopt;
-  for (const char* io : {"PermissionError", "OSError: [Errno 5]", "Errno 28", "Errno 13", "TimeoutError", "Timeout", "lock", "Too many open files", "Errno 24", "Stale file handle", "Errno 116"}) {
+  for (const char* io : {"PermissionError", "OSError: [Errno 5]", "Errno 28", "Errno 13", "TimeoutError", "Timeout",
+                         "lock", "Too many open files", "Errno 24", "Stale file handle", "Errno 116"}) {
     if (has(e, io)) return Verdict::io_error;
   }
   return Verdict::entry_unreadable;
@@ -78,7 +90,8 @@ std::optional<Fate> fate_of_key(const Case& c) {
   Fate fate;
   std::string load_error = now.load_error;
   for (const LookupRow& row : c.compile) {  // AOTAutograd's attempt and the compile itself look the same key up
-    if (load_error.empty() && row.record.layer == now.layer && row.record.key == now.key) load_error = row.record.load_error;
+    if (load_error.empty() && row.record.layer == now.layer && row.record.key == now.key)
+      load_error = row.record.load_error;
   }
   if (const auto v = verdict_of_load_error(load_error)) {
     fate.verdict = *v;
@@ -116,7 +129,8 @@ std::optional<Fate> fate_of_key(const Case& c) {
   const LookupRow* not_written = nullptr;
   for (const LookupRow& row : c.same_key) {  // newest first
     if (row.id == c.subject.id) continue;
-    if (row.process == c.subject.process && row.record.compile == now.compile) continue;  // the first try of the same compile
+    if (row.process == c.subject.process && row.record.compile == now.compile)
+      continue;  // the first try of the same compile
     if (!may_be_same(row.cache_dir, here)) {
       if (there_before == nullptr) there_before = &row;
       continue;
@@ -142,23 +156,29 @@ std::optional<Fate> fate_of_key(const Case& c) {
     fate.earlier = not_written;
     return fate;
   }
-  if (here_before != nullptr && here_before->record.outcome != Outcome::hit && here_before->process != c.subject.process) {
+  if (here_before != nullptr && here_before->record.outcome != Outcome::hit &&
+      here_before->process != c.subject.process) {
     const LookupRecord& other = here_before->record;
-    if (other.time != kUnknownTime && now.time != kUnknownTime && other.cost > 0 && other.time <= now.time && now.time < other.time + other.cost) {
+    if (other.time != kUnknownTime && now.time != kUnknownTime && other.cost > 0 && other.time <= now.time &&
+        now.time < other.time + other.cost) {
       fate.verdict = Verdict::race;
-      fate.what = "another process (" + (here_before->rank ? "rank " + std::to_string(*here_before->rank) : run_of(*here_before)) + ") missed the same key and was still compiling it";
+      fate.what = "another process (" +
+                  (here_before->rank ? "rank " + std::to_string(*here_before->rank) : run_of(*here_before)) +
+                  ") missed the same key and was still compiling it";
       return fate;
     }
   }
   if (here_before != nullptr && served == nullptr && !entry_here && backward_never_compiled(c, *here_before)) {
     fate.verdict = Verdict::never_saved;
-    fate.what = "it missed in " + run_of(*here_before) + ", whose backward never ran: AOTAutograd stores a training graph only after that";
+    fate.what = "it missed in " + run_of(*here_before) +
+                ", whose backward never ran: AOTAutograd stores a training graph only after that";
     fate.fix = "run a backward pass in the warm-up, or warm up under torch.no_grad() if only the forward is needed";
     return fate;
   }
   if (seen_here != nullptr) {
     fate.verdict = Verdict::evicted;
-    fate.what = in_look != nullptr ? "the entry was there when the cache folder was last looked at, and is gone" : "an earlier look at the cache folder found the entry, the last one did not";
+    fate.what = in_look != nullptr ? "the entry was there when the cache folder was last looked at, and is gone"
+                                   : "an earlier look at the cache folder found the entry, the last one did not";
     return fate;
   }
   if (served != nullptr) {
@@ -167,7 +187,8 @@ std::optional<Fate> fate_of_key(const Case& c) {
     fate.earlier = served;
     return fate;
   }
-  if (here_before != nullptr && look != nullptr && look->run == here_before->run && look->run != 0 && look->record.moment == SnapshotMoment::after) {
+  if (here_before != nullptr && look != nullptr && look->run == here_before->run && look->run != 0 &&
+      look->record.moment == SnapshotMoment::after) {
     fate.verdict = Verdict::never_saved;
     fate.what = "it missed in " + run_of(*here_before) + " and was not in the cache folder when that run had ended";
     return fate;
@@ -180,14 +201,18 @@ std::optional<Fate> fate_of_key(const Case& c) {
   if (here_before == nullptr && (there_before != nullptr || entry_elsewhere)) {
     const std::string& folder = there_before != nullptr ? there_before->cache_dir : elsewhere;
     fate.verdict = Verdict::other_location;
-    fate.what = "the key is known from " + folder + "; this run used " + (here.empty() ? std::string("another folder") : here);
+    fate.what =
+        "the key is known from " + folder + "; this run used " + (here.empty() ? std::string("another folder") : here);
     fate.fix = "set TORCHINDUCTOR_CACHE_DIR=" + folder + ", or copy that folder";
     return fate;
   }
   fate.verdict = Verdict::unknown;
-  fate.what = fate.earlier != nullptr ? "the same key missed in " + run_of(*fate.earlier) + "; whether it was stored and removed, or never stored, is not recorded"
+  fate.what = fate.earlier != nullptr ? "the same key missed in " + run_of(*fate.earlier) +
+                                            "; whether it was stored and removed, or never stored, is not recorded"
                                       : "the key is known; what became of its entry is not recorded";
-  fate.fix = "record with `keyhole record` (it looks at the cache folder before and after), or import that run's log and a copy of the folder with --location";
+  fate.fix =
+      "record with `keyhole record` (it looks at the cache folder before and after), or import that run's log and a "
+      "copy of the folder with --location";
   return fate;
 }
 

@@ -11,9 +11,9 @@ namespace keyhole::explain_detail {
 
 struct Fate {
   Verdict verdict = Verdict::unknown;
-  std::string what;              ///< the evidence in a sentence
+  std::string what;                    ///< the evidence in a sentence
   const LookupRow* earlier = nullptr;  ///< the lookup that it is compared with; null: only an entry is known
-  std::string fix;               ///< beyond the advice of the verdict; empty: none
+  std::string fix;                     ///< beyond the advice of the verdict; empty: none
 };
 
 /// Absent where the key was never seen before the lookup.

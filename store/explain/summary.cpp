@@ -8,7 +8,9 @@
 namespace keyhole {
 namespace {
 
-bool served(const Told& t) { return t.explanation.verdict == Verdict::hit; }
+bool served(const Told& t) {
+  return t.explanation.verdict == Verdict::hit;
+}
 
 /// What makes two misses one: the first cause, or the verdict with what it says where there is none.
 std::string group_of(const Told& t) {
@@ -19,7 +21,8 @@ std::string group_of(const Told& t) {
     const std::string component = c.component.rfind("example_inputs[", 0) == 0 ? "example_inputs" : c.component;
     return component + '\x1f' + c.cause_class + '\x1f' + c.before + '\x1f' + c.after;
   }
-  const bool by_reason = e.verdict == Verdict::bypass || e.verdict == Verdict::cache_off || e.verdict == Verdict::recompile;
+  const bool by_reason =
+      e.verdict == Verdict::bypass || e.verdict == Verdict::cache_off || e.verdict == Verdict::recompile;
   return std::string(name_of(e.verdict)) + '\x1f' + (by_reason ? e.summary : std::string());
 }
 
@@ -40,7 +43,9 @@ const Told* teller(const Told& t, const std::unordered_map<RowId, const Told*>& 
   return nullptr;
 }
 
-double weight(const Told& t) { return t.explanation.cost_seconds + (t.explanation.causes.empty() ? 0 : 1e6); }
+double weight(const Told& t) {
+  return t.explanation.cost_seconds + (t.explanation.causes.empty() ? 0 : 1e6);
+}
 
 }  // namespace
 
@@ -55,10 +60,12 @@ RunSummary summarise(const std::vector<Told>& told) {
     if (served(t)) {
       ++out.hits;
       // AOTAutograd's saving holds that of the graphs within.
-      const bool inner = t.lookup.record.layer == Layer::fx_graph && std::any_of(t.explanation.chain.begin(), t.explanation.chain.end(), [&](const ChainLink& l) {
-        const auto found = by_id.find(l.lookup);
-        return l.layer == Layer::aot_autograd && found != by_id.end() && served(*found->second) && found->second->lookup.record.saved > 0;
-      });
+      const bool inner = t.lookup.record.layer == Layer::fx_graph &&
+                         std::any_of(t.explanation.chain.begin(), t.explanation.chain.end(), [&](const ChainLink& l) {
+                           const auto found = by_id.find(l.lookup);
+                           return l.layer == Layer::aot_autograd && found != by_id.end() && served(*found->second) &&
+                                  found->second->lookup.record.saved > 0;
+                         });
       if (!inner && t.lookup.record.saved > 0) out.seconds_saved += static_cast<double>(t.lookup.record.saved) * 1e-9;
       continue;
     }
@@ -96,7 +103,8 @@ RunSummary summarise(const std::vector<Told>& told) {
       total.baseline_reason = e.baseline_reason;
     }
   }
-  std::stable_sort(out.causes.begin(), out.causes.end(), [](const CauseTotal& a, const CauseTotal& b) { return a.seconds > b.seconds; });
+  std::stable_sort(out.causes.begin(), out.causes.end(),
+                   [](const CauseTotal& a, const CauseTotal& b) { return a.seconds > b.seconds; });
   return out;
 }
 

@@ -17,14 +17,20 @@ std::string arrow(const std::string& before, const std::string& after, std::size
   return (before.empty() ? std::string("(none)") : a) + " → " + (after.empty() ? std::string("(none)") : b);
 }
 
-bool is_input(const Cause& c) { return c.component.rfind("example_inputs[", 0) == 0; }
+bool is_input(const Cause& c) {
+  return c.component.rfind("example_inputs[", 0) == 0;
+}
 
 std::string tell_graph(const Cause& c, const Causes& all, std::size_t width) {
   if (all.inputs_before != all.inputs_after) {
-    std::string out = "gm: the graph takes " + std::to_string(all.inputs_before) + " → " + std::to_string(all.inputs_after) + " inputs" + all.graph_counts;
-    if (!c.after.empty() && c.before.empty()) out += ", first `" + shorten(c.after, width) + "`";
-    else if (!c.before.empty() && c.after.empty()) out += ", without `" + shorten(c.before, width) + "`";
-    else if (!c.after.empty()) out += ": `" + shorten(c.before, width) + "` → `" + shorten(c.after, width) + "`";
+    std::string out = "gm: the graph takes " + std::to_string(all.inputs_before) + " → " +
+                      std::to_string(all.inputs_after) + " inputs" + all.graph_counts;
+    if (!c.after.empty() && c.before.empty())
+      out += ", first `" + shorten(c.after, width) + "`";
+    else if (!c.before.empty() && c.after.empty())
+      out += ", without `" + shorten(c.before, width) + "`";
+    else if (!c.after.empty())
+      out += ": `" + shorten(c.before, width) + "` → `" + shorten(c.after, width) + "`";
     return out;
   }
   std::string out = "gm: " + all.graph_story;
@@ -38,11 +44,14 @@ std::string tell_one(const Cause& c, const std::string& aspect, const Causes& al
   if (c.component == "gm") return tell_graph(c, all, width);
   std::string what = c.component;
   if (!aspect.empty()) what += ' ' + aspect;
-  if (is_input(c) && c.cause_class == "order") return "the same inputs in another order: " + c.component + ' ' + arrow(c.before, c.after, width);
+  if (is_input(c) && c.cause_class == "order")
+    return "the same inputs in another order: " + c.component + ' ' + arrow(c.before, c.after, width);
   std::string change = arrow(c.before, c.after, width);
-  if (c.component == "torch_version" && change.empty()) return what + ": PyTorch differs" + (c.note.empty() ? "" : " (" + c.note + ")");
+  if (c.component == "torch_version" && change.empty())
+    return what + ": PyTorch differs" + (c.note.empty() ? "" : " (" + c.note + ")");
   if (change.empty()) return what + " changed" + (c.note.empty() ? "" : " (" + c.note + ")");
-  if (c.cause_class.rfind("instability:", 0) == 0) return what + " holds a " + c.cause_class.substr(12) + ", new in every run: " + change;
+  if (c.cause_class.rfind("instability:", 0) == 0)
+    return what + " holds a " + c.cause_class.substr(12) + ", new in every run: " + change;
   if (!c.note.empty() && (c.component == "fx_kwargs[is_inference]")) return what + ' ' + change + " (" + c.note + ")";
   return what + ' ' + change;
 }
@@ -66,7 +75,8 @@ std::string tell_causes(const Causes& all, std::size_t limit) {
       const Cause& c = all.causes[i];
       if (c.role != Role::root) continue;
       if (is_input(c)) {
-        const std::string key = all.aspects[i] + '\x1f' + (all.aspects[i] == "shape" ? std::string() : c.before + '\x1f' + c.after);
+        const std::string key =
+            all.aspects[i] + '\x1f' + (all.aspects[i] == "shape" ? std::string() : c.before + '\x1f' + c.after);
         if (const auto found = alike.find(key); found != alike.end()) {
           ++pieces[found->second].causes;
           continue;
@@ -76,7 +86,8 @@ std::string tell_causes(const Causes& all, std::size_t limit) {
       Piece piece{tell_one(c, all.aspects[i], all, width)};
       // Of several flags of one configuration the first is told whole.
       const std::size_t open = c.component.find('[');
-      if (open != std::string::npos && c.component.substr(0, open) == attribute && c.cause_class == cause_class) piece.text.erase(0, open);
+      if (open != std::string::npos && c.component.substr(0, open) == attribute && c.cause_class == cause_class)
+        piece.text.erase(0, open);
       attribute = open == std::string::npos || is_input(c) ? std::string() : c.component.substr(0, open);
       cause_class = c.cause_class;
       pieces.push_back(std::move(piece));
@@ -84,7 +95,8 @@ std::string tell_causes(const Causes& all, std::size_t limit) {
     std::string out;
     std::size_t told = 0;
     const std::size_t follow = all.causes.size() - roots;
-    const std::string tail = follow == 0 ? "" : "; " + std::to_string(follow) + (follow == 1 ? " consequence" : " consequences");
+    const std::string tail =
+        follow == 0 ? "" : "; " + std::to_string(follow) + (follow == 1 ? " consequence" : " consequences");
     bool all_fit = true;
     for (const Piece& p : pieces) {
       std::string piece = p.text;
@@ -114,25 +126,41 @@ std::string fix_of_cause(const Cause& c) {
   const auto is = [&](std::string_view s) { return cls == s; };
   if (cls.rfind("instability:", 0) == 0) {
     const std::string kind = cls.substr(12);
-    if (c.component == "cache_key_tag") return "take the " + kind + " out of TORCH_COMPILE_CACHE_KEY_TAG (torch.compiler.config.cache_key_tag): a tag is for what must not be shared";
+    if (c.component == "cache_key_tag")
+      return "take the " + kind +
+             " out of TORCH_COMPILE_CACHE_KEY_TAG (torch.compiler.config.cache_key_tag): a tag is for what must not be "
+             "shared";
     if (kind == "pointer") return "give the object a stable name or uuid(): its address differs in every process";
     if (kind == "order") return "sort it: the order of a set differs in every process (PYTHONHASHSEED)";
     return "take the " + kind + " out of " + c.component + ": it differs in every run";
   }
-  if (is("shape")) return "warm up with this shape too, pad to the shapes of the warm-up, or mark the size dynamic (torch._dynamo.mark_dynamic, dynamic=True)";
-  if (is("stride")) return "pass inputs of the same memory layout (.contiguous(), or the same memory_format as in the warm-up)";
+  if (is("shape"))
+    return "warm up with this shape too, pad to the shapes of the warm-up, or mark the size dynamic "
+           "(torch._dynamo.mark_dynamic, dynamic=True)";
+  if (is("stride"))
+    return "pass inputs of the same memory layout (.contiguous(), or the same memory_format as in the warm-up)";
   if (is("dtype")) return "use the same dtype as in the warm-up, or warm up with this one";
   if (is("device")) return "warm up on this kind of device";
   if (is("requires_grad")) return "keep requires_grad as in the warm-up, or warm up both ways";
-  if (is("grad_mode")) return "run under the same grad mode as in the warm-up (torch.no_grad, inference_mode), or warm up both";
+  if (is("grad_mode"))
+    return "run under the same grad mode as in the warm-up (torch.no_grad, inference_mode), or warm up both";
   if (is("constant")) return "make the value an input (a tensor argument or buffer) if it is meant to change";
-  if (is("graph")) return c.component == "aot_config" ? "renamed variables make a new AOTAutograd key; the compiled code within is reused" : "the program changed: warm up again with it";
-  if (is("config")) return c.component.rfind("inductor_config", 0) == 0 || c.component.rfind("fx_kwargs", 0) == 0 ? "set it back, or record a warm run with it" : "set it back, or warm up with this setting";
+  if (is("graph"))
+    return c.component == "aot_config"
+               ? "renamed variables make a new AOTAutograd key; the compiled code within is reused"
+               : "the program changed: warm up again with it";
+  if (is("config"))
+    return c.component.rfind("inductor_config", 0) == 0 || c.component.rfind("fx_kwargs", 0) == 0
+               ? "set it back, or record a warm run with it"
+               : "set it back, or warm up with this setting";
   if (is("env")) return "set the variable as in the warm-up";
   if (is("custom_pass")) return "the pass has another uuid: keep it while the pass does the same, or warm up again";
   if (is("version")) return "warm up again with this version of PyTorch; caches of another one are never used";
-  if (is("threads")) return "set the same number of threads (torch.set_num_threads, OMP_NUM_THREADS, the container's CPU limit) as in the warm-up";
-  if (is("determinism")) return "use the same deterministic mode as in the warm-up (torch.use_deterministic_algorithms)";
+  if (is("threads"))
+    return "set the same number of threads (torch.set_num_threads, OMP_NUM_THREADS, the container's CPU limit) as in "
+           "the warm-up";
+  if (is("determinism"))
+    return "use the same deterministic mode as in the warm-up (torch.use_deterministic_algorithms)";
   if (is("tag")) return "set TORCH_COMPILE_CACHE_KEY_TAG as in the warm-up: a new tag starts an empty cache";
   if (is("default_dtype")) return "call torch.set_default_dtype as in the warm-up";
   if (is("order")) return "keep the order (of arguments, dict entries, modules) as in the warm-up";
@@ -142,25 +170,42 @@ std::string fix_of_cause(const Cause& c) {
 
 std::string fix_of_verdict(Verdict v) {
   switch (v) {
-    case Verdict::never_seen: return "nothing to compare with yet: the next run with the same program can hit";
-    case Verdict::identity_only: return "compare the two processes' Python objects: what differs enters the key without a component of its own";
-    case Verdict::components_not_recorded: return "run with TORCH_LOGS=\"+torch._functorch._aot_autograd.autograd_cache\": AOTAutograd then records what its key is made of";
-    case Verdict::guard_failed: return "warm up with a size on this side of the guard too, or take the branch on the size out of the compiled function";
-    case Verdict::env_validation: return "the entry was made with other external libraries: warm up on this machine";
-    case Verdict::entry_unreadable: return "remove the damaged entry (PyTorch does not), so that a new one replaces it";
-    case Verdict::dependent_missing: return "keep fxgraph/ and aotautograd/ together when cleaning, copying or restoring the cache folder";
-    case Verdict::never_saved: return "make the cache folder writable for the warm-up";
-    case Verdict::evicted: return "keep the cache folder between runs, or restore it (torch.compiler.save_cache_artifacts)";
-    case Verdict::other_location: return "use the same cache folder (TORCHINDUCTOR_CACHE_DIR)";
-    case Verdict::io_error: return "check permissions, free space and locks of the cache folder";
-    case Verdict::race: return "let one process warm up before the others start, or share the result (a shared cache folder or tier)";
-    case Verdict::autotune_miss: return "keep the autotune results with the graph cache (the whole cache folder)";
-    case Verdict::recompile: return "mark the size dynamic, or keep what the guard checks constant between calls";
+    case Verdict::never_seen:
+      return "nothing to compare with yet: the next run with the same program can hit";
+    case Verdict::identity_only:
+      return "compare the two processes' Python objects: what differs enters the key without a component of its own";
+    case Verdict::components_not_recorded:
+      return "run with TORCH_LOGS=\"+torch._functorch._aot_autograd.autograd_cache\": AOTAutograd then records what "
+             "its key is made of";
+    case Verdict::guard_failed:
+      return "warm up with a size on this side of the guard too, or take the branch on the size out of the compiled "
+             "function";
+    case Verdict::env_validation:
+      return "the entry was made with other external libraries: warm up on this machine";
+    case Verdict::entry_unreadable:
+      return "remove the damaged entry (PyTorch does not), so that a new one replaces it";
+    case Verdict::dependent_missing:
+      return "keep fxgraph/ and aotautograd/ together when cleaning, copying or restoring the cache folder";
+    case Verdict::never_saved:
+      return "make the cache folder writable for the warm-up";
+    case Verdict::evicted:
+      return "keep the cache folder between runs, or restore it (torch.compiler.save_cache_artifacts)";
+    case Verdict::other_location:
+      return "use the same cache folder (TORCHINDUCTOR_CACHE_DIR)";
+    case Verdict::io_error:
+      return "check permissions, free space and locks of the cache folder";
+    case Verdict::race:
+      return "let one process warm up before the others start, or share the result (a shared cache folder or tier)";
+    case Verdict::autotune_miss:
+      return "keep the autotune results with the graph cache (the whole cache folder)";
+    case Verdict::recompile:
+      return "mark the size dynamic, or keep what the guard checks constant between calls";
     case Verdict::hit:
     case Verdict::cache_off:
     case Verdict::bypass:
     case Verdict::key_differs:
-    case Verdict::unknown: break;
+    case Verdict::unknown:
+      break;
   }
   return {};
 }

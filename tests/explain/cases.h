@@ -24,25 +24,34 @@ inline Digest digest_of(std::string_view content) {
   return d;
 }
 
-inline std::string tensor(const std::string& shape, const std::string& stride, const std::string& dtype = "torch.float32", bool grad = false,
+inline std::string tensor(const std::string& shape, const std::string& stride,
+                          const std::string& dtype = "torch.float32", bool grad = false,
                           const std::string& device = "device(type='cpu')") {
-  return "TensorMetadata(dtype=" + dtype + ", shape=torch.Size(" + shape + "), stride=" + stride + ", device=" + device +
-         ", layout=torch.strided, memory_format=torch.contiguous_format, storage_offset=0, storage_bytes=None, requires_grad=" + (grad ? "True" : "False") +
-         ", is_quantized=False, is_conj=False, is_neg=False, is_inference=False, is_sparse=False, is_coalesced=None, dense_dim=None, sparse_dim=None)";
+  return "TensorMetadata(dtype=" + dtype + ", shape=torch.Size(" + shape + "), stride=" + stride +
+         ", device=" + device +
+         ", layout=torch.strided, memory_format=torch.contiguous_format, storage_offset=0, storage_bytes=None, "
+         "requires_grad=" +
+         (grad ? "True" : "False") +
+         ", is_quantized=False, is_conj=False, is_neg=False, is_inference=False, is_sparse=False, is_coalesced=None, "
+         "dense_dim=None, sparse_dim=None)";
 }
 
 /// `def forward(self, arg0_1, …)` with these lines, as the component gm shows it.
-inline std::string graph(std::size_t inputs, const std::vector<std::string>& lines, const std::string& argument = "arg") {
+inline std::string graph(std::size_t inputs, const std::vector<std::string>& lines,
+                         const std::string& argument = "arg") {
   std::string out = "<lambda>()\n\n\n\ndef forward(self";
-  for (std::size_t i = 0; i < inputs; ++i) out += ", " + (argument == "arg" ? "arg" + std::to_string(i) + "_1" : argument + "_" + std::to_string(i + 1));
+  for (std::size_t i = 0; i < inputs; ++i)
+    out += ", " + (argument == "arg" ? "arg" + std::to_string(i) + "_1" : argument + "_" + std::to_string(i + 1));
   out += "):\n";
   for (const std::string& l : lines) out += "    " + l + "\n";
   return out + "    \n# To see more debug info, please use `graph_module.print_readable()`";
 }
 
 inline const std::vector<std::string> kMlp = {
-    "permute = torch.ops.aten.permute.default(arg0_1, [1, 0]);  arg0_1 = None", "addmm = torch.ops.aten.addmm.default(arg1_1, arg2_1, permute);  arg1_1 = arg2_1 = permute = None",
-    "relu = torch.ops.aten.relu.default(addmm);  addmm = None", "mul = torch.ops.aten.mul.Tensor(relu, 2.0);  relu = None", "return (mul,)"};
+    "permute = torch.ops.aten.permute.default(arg0_1, [1, 0]);  arg0_1 = None",
+    "addmm = torch.ops.aten.addmm.default(arg1_1, arg2_1, permute);  arg1_1 = arg2_1 = permute = None",
+    "relu = torch.ops.aten.relu.default(addmm);  addmm = None",
+    "mul = torch.ops.aten.mul.Tensor(relu, 2.0);  relu = None", "return (mul,)"};
 
 /// Name and text; the digest is that of the text, but for what the key hides.
 using Parts = std::vector<std::pair<std::string, std::string>>;
@@ -50,7 +59,8 @@ using Parts = std::vector<std::pair<std::string, std::string>>;
 /// What most graphs of a test have; `with` replaces or adds, an empty name's second removes.
 inline Parts usual(const std::string& gm, const std::vector<std::string>& inputs, const Parts& with = {}) {
   Parts parts = {{"gm", gm}};
-  for (std::size_t i = 0; i < inputs.size(); ++i) parts.emplace_back("example_inputs[" + std::to_string(i) + "]", inputs[i]);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    parts.emplace_back("example_inputs[" + std::to_string(i) + "]", inputs[i]);
   const Parts rest = {{"cache_key_tag", ""},
                       {"fx_kwargs[is_backward]", "False"},
                       {"fx_kwargs[is_inference]", "True"},
@@ -87,7 +97,8 @@ inline Parts usual(const std::string& gm, const std::vector<std::string>& inputs
 class World {
  public:
   /// `hidden`: appended to the content of every digest of that component, not to its text.
-  LookupRow lookup(const std::string& run, const Parts& parts, const std::map<std::string, std::string>& hidden = {}, Layer layer = Layer::fx_graph) {
+  LookupRow lookup(const std::string& run, const Parts& parts, const std::map<std::string, std::string>& hidden = {},
+                   Layer layer = Layer::fx_graph) {
     LookupRow row;
     row.id = ++ids_;
     const auto [at, fresh] = runs_.emplace(run, static_cast<std::int64_t>(runs_.size()) + 1);

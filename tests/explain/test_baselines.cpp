@@ -11,10 +11,15 @@ using namespace keyhole::testing;
 namespace {
 
 const std::string kInput = tensor("[8, 16]", "(16, 1)");
-const std::vector<std::string> kOther = {"convolution = torch.ops.aten.convolution.default(arg0_1, arg1_1, None, [1, 1])", "view = torch.ops.aten.view.default(convolution, [8, 64])",
-                                         "var_mean = torch.ops.aten.var_mean.correction(view, [1])", "rsqrt = torch.ops.aten.rsqrt.default(var_mean)", "return (rsqrt,)"};
+const std::vector<std::string> kOther = {
+    "convolution = torch.ops.aten.convolution.default(arg0_1, arg1_1, None, [1, 1])",
+    "view = torch.ops.aten.view.default(convolution, [8, 64])",
+    "var_mean = torch.ops.aten.var_mean.correction(view, [1])", "rsqrt = torch.ops.aten.rsqrt.default(var_mean)",
+    "return (rsqrt,)"};
 
-Parts mlp(const Parts& with = {}) { return usual(graph(2, kMlp), {kInput, kInput}, with); }
+Parts mlp(const Parts& with = {}) {
+  return usual(graph(2, kMlp), {kInput, kInput}, with);
+}
 
 }  // namespace
 
@@ -23,7 +28,10 @@ class TestBaselines : public QObject {
  private slots:
   void the_same_graph_goes_before_the_same_environment() {
     World w;
-    const LookupRow upgrade = w.lookup("A", mlp({{"torch_version", "old"}, {"inductor_config[a]", "1"}, {"inductor_config[b]", "1"}, {"cpp_runtime_thread_count", "8"}}));
+    const LookupRow upgrade = w.lookup("A", mlp({{"torch_version", "old"},
+                                                 {"inductor_config[a]", "1"},
+                                                 {"inductor_config[b]", "1"},
+                                                 {"cpp_runtime_thread_count", "8"}}));
     LookupRow other = w.lookup("B", usual(graph(2, kOther), {kInput, kInput}));
     other.line = 90;
     Case c = pair(upgrade, w.lookup("C", mlp()));
@@ -81,7 +89,8 @@ class TestBaselines : public QObject {
     const Parts forward = mlp({{"fx_kwargs[is_inference]", "False"}, {"cache_key_tag", "x"}});
     QCOMPARE(explain(pair(w.lookup("A", backward), w.lookup("B", forward))).verdict, Verdict::never_seen);
     QCOMPARE(explain(pair(w.lookup("A", forward), w.lookup("B", backward))).verdict, Verdict::never_seen);
-    QCOMPARE(explain(pair(w.lookup("A", mlp()), w.lookup("B", forward))).verdict, Verdict::key_differs);  // inference and training
+    QCOMPARE(explain(pair(w.lookup("A", mlp()), w.lookup("B", forward))).verdict,
+             Verdict::key_differs);  // inference and training
     LookupRow a = w.lookup("A", mlp());
     LookupRow b = w.lookup("B", mlp({{"cache_key_tag", "x"}}));
     a.record.direction = Direction::backward;  // where only the record tells it
@@ -114,12 +123,16 @@ class TestBaselines : public QObject {
   }
   void a_lookup_of_another_layer_is_no_baseline() {
     World w;
-    QCOMPARE(explain(pair(w.lookup("A", mlp(), {}, Layer::aot_autograd), w.lookup("B", mlp({{"cache_key_tag", "x"}})))).verdict, Verdict::never_seen);
+    QCOMPARE(explain(pair(w.lookup("A", mlp(), {}, Layer::aot_autograd), w.lookup("B", mlp({{"cache_key_tag", "x"}}))))
+                 .verdict,
+             Verdict::never_seen);
   }
   void large_graphs_and_many_candidates_take_little_time() {
     World w;
     std::vector<std::string> lines;
-    for (int i = 0; i < 3000; ++i) lines.push_back("mul_" + std::to_string(i) + " = torch.ops.aten.mul.Tensor(arg0_1, " + std::to_string(i % 977) + ".25);  x = None");
+    for (int i = 0; i < 3000; ++i)
+      lines.push_back("mul_" + std::to_string(i) + " = torch.ops.aten.mul.Tensor(arg0_1, " + std::to_string(i % 977) +
+                      ".25);  x = None");
     const LookupRow before = w.lookup("A", usual(graph(2, lines), {kInput, kInput}));
     lines[1500] = "sigmoid = torch.ops.aten.sigmoid.default(arg0_1)";
     Case c = pair(before, w.lookup("B", usual(graph(2, lines), {kInput, kInput})));
@@ -131,7 +144,8 @@ class TestBaselines : public QObject {
     QElapsedTimer timer;
     timer.start();
     const Explanation e = explain(c);
-    QVERIFY2(timer.elapsed() < 2000, qPrintable(QString::number(timer.elapsed()) + " ms"));  // generous: sanitizers, busy machines
+    QVERIFY2(timer.elapsed() < 2000,
+             qPrintable(QString::number(timer.elapsed()) + " ms"));  // generous: sanitizers, busy machines
     QCOMPARE(e.verdict, Verdict::key_differs);
     QCOMPARE(roots(e), std::vector<std::string>{"cache_key_tag"});
   }

@@ -22,12 +22,15 @@ std::vector<std::string> mlp_with(std::size_t line, const std::string& text) {
 struct Pair {
   World world;
   Case c;
-  Pair(const Parts& before, const Parts& after, const std::map<std::string, std::string>& hidden = {}, Layer layer = Layer::fx_graph)
+  Pair(const Parts& before, const Parts& after, const std::map<std::string, std::string>& hidden = {},
+       Layer layer = Layer::fx_graph)
       : c(pair(world.lookup("A", before, {}, layer), world.lookup("B", after, hidden, layer))) {}
   [[nodiscard]] Explanation operator()() const { return explain(c); }
 };
 
-Parts base(const Parts& with = {}) { return usual(graph(2, kMlp), {kWeight, kInput}, with); }
+Parts base(const Parts& with = {}) {
+  return usual(graph(2, kMlp), {kWeight, kInput}, with);
+}
 
 void dynamo(Case& c, std::string before, std::string after) {
   const RowId subject = c.subject.id;
@@ -91,12 +94,21 @@ class TestCauses : public QObject {
     QTest::addColumn<QString>("after");
     QTest::addColumn<QString>("cls");
     QTest::addColumn<QString>("says");
-    QTest::newRow("shape") << QString::fromStdString(tensor("[16, 16]", "(16, 1)")) << "shape" << "shape [8, 16] → [16, 16]";
-    QTest::newRow("rank") << QString::fromStdString(tensor("[8, 4, 4]", "(16, 4, 1)")) << "shape" << "[8, 16] → [8, 4, 4]";
-    QTest::newRow("stride") << QString::fromStdString(tensor("[8, 16]", "(1, 8)")) << "stride" << "stride (16, 1) → (1, 8)";
-    QTest::newRow("dtype") << QString::fromStdString(tensor("[8, 16]", "(16, 1)", "torch.bfloat16")) << "dtype" << "torch.float32 → torch.bfloat16";
-    QTest::newRow("requires_grad") << QString::fromStdString(tensor("[8, 16]", "(16, 1)", "torch.float32", true)) << "requires_grad" << "False → True";
-    QTest::newRow("device") << QString::fromStdString(tensor("[8, 16]", "(16, 1)", "torch.float32", false, "device(type='cuda', index=0)")) << "device" << "cpu → cuda:0";
+    QTest::newRow("shape") << QString::fromStdString(tensor("[16, 16]", "(16, 1)")) << "shape"
+                           << "shape [8, 16] → [16, 16]";
+    QTest::newRow("rank") << QString::fromStdString(tensor("[8, 4, 4]", "(16, 4, 1)")) << "shape"
+                          << "[8, 16] → [8, 4, 4]";
+    QTest::newRow("stride") << QString::fromStdString(tensor("[8, 16]", "(1, 8)")) << "stride"
+                            << "stride (16, 1) → (1, 8)";
+    QTest::newRow("dtype") << QString::fromStdString(tensor("[8, 16]", "(16, 1)", "torch.bfloat16")) << "dtype"
+                           << "torch.float32 → torch.bfloat16";
+    QTest::newRow("requires_grad") << QString::fromStdString(tensor("[8, 16]", "(16, 1)", "torch.float32", true))
+                                   << "requires_grad"
+                                   << "False → True";
+    QTest::newRow("device") << QString::fromStdString(
+                                   tensor("[8, 16]", "(16, 1)", "torch.float32", false, "device(type='cuda', index=0)"))
+                            << "device"
+                            << "cpu → cuda:0";
   }
   void an_input() {
     QFETCH(QString, after);
@@ -110,71 +122,97 @@ class TestCauses : public QObject {
   }
 
   void all_inputs_change_dtype_and_the_graph_follows() {
-    auto lines = mlp_with(3, "convert_element_type = torch.ops.prims.convert_element_type.default(relu, torch.float32);  relu = None");
-    lines.insert(lines.begin() + 4, "mul = torch.ops.aten.mul.Tensor(convert_element_type, 2.0);  convert_element_type = None");
-    const Explanation e = Pair(base(), usual(graph(2, lines), {tensor("[32, 16]", "(16, 1)", "torch.bfloat16"), tensor("[8, 16]", "(16, 1)", "torch.bfloat16")}))();
+    auto lines = mlp_with(
+        3, "convert_element_type = torch.ops.prims.convert_element_type.default(relu, torch.float32);  relu = None");
+    lines.insert(lines.begin() + 4,
+                 "mul = torch.ops.aten.mul.Tensor(convert_element_type, 2.0);  convert_element_type = None");
+    const Explanation e = Pair(base(), usual(graph(2, lines), {tensor("[32, 16]", "(16, 1)", "torch.bfloat16"),
+                                                               tensor("[8, 16]", "(16, 1)", "torch.bfloat16")}))();
     QCOMPARE(roots(e), (std::vector<std::string>{"example_inputs[0]", "example_inputs[1]"}));
     QCOMPARE(find(e, "gm")->role, Role::consequence);
     QVERIFY2(e.summary.find("2 inputs changed") != std::string::npos, e.summary.c_str());
   }
 
   void a_size_in_the_graph_follows_the_shape() {
-    const Explanation e = Pair(usual(graph(1, {"slice_1 = torch.ops.aten.slice.Tensor(arg0_1, 1, 0, 15)", "sum_1 = torch.ops.aten.sum.default(slice_1)", "return (sum_1,)"}), {kInput}),
-                               usual(graph(1, {"slice_1 = torch.ops.aten.slice.Tensor(arg0_1, 1, 0, 23)", "sum_1 = torch.ops.aten.sum.default(slice_1)", "return (sum_1,)"}),
+    const Explanation e = Pair(usual(graph(1, {"slice_1 = torch.ops.aten.slice.Tensor(arg0_1, 1, 0, 15)",
+                                               "sum_1 = torch.ops.aten.sum.default(slice_1)", "return (sum_1,)"}),
+                                     {kInput}),
+                               usual(graph(1, {"slice_1 = torch.ops.aten.slice.Tensor(arg0_1, 1, 0, 23)",
+                                               "sum_1 = torch.ops.aten.sum.default(slice_1)", "return (sum_1,)"}),
                                      {tensor("[8, 24]", "(24, 1)")}))();
     QCOMPARE(roots(e), std::vector<std::string>{"example_inputs[0]"});
     QVERIFY2(e.summary.find("[8, 24]") != std::string::npos, e.summary.c_str());
   }
   void another_operation_beside_a_shape_is_a_root_of_its_own() {
-    const Explanation e = Pair(base(), usual(graph(2, mlp_with(2, "tanh = torch.ops.aten.tanh.default(addmm);  addmm = None")), {kWeight, tensor("[9, 16]", "(16, 1)")}))();
+    const Explanation e =
+        Pair(base(), usual(graph(2, mlp_with(2, "tanh = torch.ops.aten.tanh.default(addmm);  addmm = None")),
+                           {kWeight, tensor("[9, 16]", "(16, 1)")}))();
     QCOMPARE(roots(e), (std::vector<std::string>{"example_inputs[1]", "gm"}));
   }
   void another_factor_beside_a_shape_is_a_root_unless_it_is_made_of_sizes() {
-    const auto scaled = [](const char* factor) { return graph(1, {std::string("mul = torch.ops.aten.mul.Tensor(arg0_1, ") + factor + ")", "return (mul,)"}); };
+    const auto scaled = [](const char* factor) {
+      return graph(1, {std::string("mul = torch.ops.aten.mul.Tensor(arg0_1, ") + factor + ")", "return (mul,)"});
+    };
     const std::string wide = tensor("[8, 64]", "(64, 1)");
     const Explanation free = Pair(usual(scaled("2.0"), {kInput}), usual(scaled("3.0"), {wide}))();
     QCOMPARE(find(free, "gm")->role, Role::root);
-    const Explanation bound = Pair(usual(scaled("0.25"), {kInput}), usual(scaled("0.125"), {wide}))();  // 1/sqrt(16), 1/sqrt(64)
+    const Explanation bound =
+        Pair(usual(scaled("0.25"), {kInput}), usual(scaled("0.125"), {wide}))();  // 1/sqrt(16), 1/sqrt(64)
     QCOMPARE(find(bound, "gm")->role, Role::consequence);
   }
 
   void a_constant_in_the_graph() {
-    const Explanation e = Pair(base(), usual(graph(2, mlp_with(3, "mul = torch.ops.aten.mul.Tensor(relu, 3.0);  relu = None")), {kWeight, kInput}))();
+    const Explanation e = Pair(
+        base(),
+        usual(graph(2, mlp_with(3, "mul = torch.ops.aten.mul.Tensor(relu, 3.0);  relu = None")), {kWeight, kInput}))();
     QCOMPARE(e.causes[0].component, std::string("gm"));
     QCOMPARE(e.causes[0].cause_class, std::string("constant"));
     QVERIFY2(e.summary.find("3.0") != std::string::npos, e.summary.c_str());
   }
   void another_operation_is_no_constant() {
-    const Explanation e = Pair(base(), usual(graph(2, mlp_with(2, "relu = torch.ops.aten.sigmoid.default(addmm);  addmm = None")), {kWeight, kInput}))();
+    const Explanation e =
+        Pair(base(), usual(graph(2, mlp_with(2, "relu = torch.ops.aten.sigmoid.default(addmm);  addmm = None")),
+                           {kWeight, kInput}))();
     QCOMPARE(e.causes[0].cause_class, std::string("graph"));
     QVERIFY2(e.summary.find("sigmoid") != std::string::npos, e.summary.c_str());
   }
   void one_operation_more_is_found_behind_renumbered_names() {
     std::vector<std::string> before = {"add = torch.ops.aten.add.Tensor(arg0_1, 1)"};
-    std::vector<std::string> after = {"sigmoid = torch.ops.aten.sigmoid.default(arg0_1)", "add = torch.ops.aten.add.Tensor(arg0_1, 1)"};
+    std::vector<std::string> after = {"sigmoid = torch.ops.aten.sigmoid.default(arg0_1)",
+                                      "add = torch.ops.aten.add.Tensor(arg0_1, 1)"};
     for (int i = 0; i < 200; ++i) {
       before.push_back("mul_" + std::to_string(i) + " = torch.ops.aten.mul.Tensor(add, " + std::to_string(i) + ".5)");
-      after.push_back("mul_" + std::to_string(i + 1) + " = torch.ops.aten.mul.Tensor(add, " + std::to_string(i) + ".5)");
+      after.push_back("mul_" + std::to_string(i + 1) + " = torch.ops.aten.mul.Tensor(add, " + std::to_string(i) +
+                      ".5)");
     }
     const Explanation e = Pair(usual(graph(1, before), {kInput}), usual(graph(1, after), {kInput}))();
     QVERIFY(e.causes[0].before.empty());
     QCOMPARE(e.causes[0].after, after[0]);
   }
   void equal_code_under_another_digest_is_told_by_what_it_uses() {
-    const std::string with_constant = graph(1, {"_tensor_constant0 = self._tensor_constant0", "add = torch.ops.aten.add.Tensor(arg0_1, _tensor_constant0)", "return (add,)"});
-    const Explanation constant = Pair(usual(with_constant, {kInput}), usual(with_constant, {kInput}), {{"gm", "5.0"}})();
+    const std::string with_constant =
+        graph(1, {"_tensor_constant0 = self._tensor_constant0",
+                  "add = torch.ops.aten.add.Tensor(arg0_1, _tensor_constant0)", "return (add,)"});
+    const Explanation constant =
+        Pair(usual(with_constant, {kInput}), usual(with_constant, {kInput}), {{"gm", "5.0"}})();
     QCOMPARE(constant.causes[0].cause_class, std::string("constant"));
     QVERIFY(constant.summary.find("constant") != std::string::npos && !constant.causes[0].note.empty());
-    const std::string with_module = graph(1, {"sdpa_score0 = self.sdpa_score0", "flex = torch.ops.higher_order.flex_attention(arg0_1, sdpa_score0)", "return (flex,)"});
+    const std::string with_module =
+        graph(1, {"sdpa_score0 = self.sdpa_score0", "flex = torch.ops.higher_order.flex_attention(arg0_1, sdpa_score0)",
+                  "return (flex,)"});
     const Explanation module = Pair(usual(with_module, {kInput}), usual(with_module, {kInput}), {{"gm", "score"}})();
     QCOMPARE(module.causes[0].cause_class, std::string("graph"));
     QVERIFY2(module.summary.find("submodule") != std::string::npos, module.summary.c_str());
   }
   void equal_code_is_told_by_the_graph_that_dynamo_captured() {
-    const std::string gm = graph(1, {"_tensor_constant0 = self._tensor_constant0", "add = torch.ops.aten.add.Tensor(arg0_1, _tensor_constant0)", "return (add,)"});
+    const std::string gm = graph(1, {"_tensor_constant0 = self._tensor_constant0",
+                                     "add = torch.ops.aten.add.Tensor(arg0_1, _tensor_constant0)", "return (add,)"});
     Pair p(usual(gm, {kInput}), usual(gm, {kInput}), {{"gm", "5.0"}});
-    dynamo(p.c, "class GraphModule():\n    def forward(self, L_x_: \"f32[8]\"):\n        tensor: \"f32[1]\" = torch.tensor([4.0])\n        return (tensor,)\n",
-           "class GraphModule():\n    def forward(self, L_x_: \"f32[8]\"):\n        tensor: \"f32[1]\" = torch.tensor([5.0])\n        return (tensor,)\n");
+    dynamo(p.c,
+           "class GraphModule():\n    def forward(self, L_x_: \"f32[8]\"):\n        tensor: \"f32[1]\" = "
+           "torch.tensor([4.0])\n        return (tensor,)\n",
+           "class GraphModule():\n    def forward(self, L_x_: \"f32[8]\"):\n        tensor: \"f32[1]\" = "
+           "torch.tensor([5.0])\n        return (tensor,)\n");
     const Explanation e = p();
     QCOMPARE(e.causes[0].cause_class, std::string("constant"));
     QVERIFY2(e.summary.find("5.0") != std::string::npos, e.summary.c_str());
@@ -183,13 +221,16 @@ class TestCauses : public QObject {
   void more_inputs_make_the_graph_the_root() {
     auto lines = kMlp;
     lines.insert(lines.begin() + 4, "add = torch.ops.aten.add.Tensor(mul, arg2_1)");
-    const Explanation e = Pair(base(), usual(graph(3, lines), {kWeight, kInput, kInput}, {{"fx_kwargs[static_input_idxs]", "[0, 1, 2]"}}))();
+    const Explanation e = Pair(
+        base(), usual(graph(3, lines), {kWeight, kInput, kInput}, {{"fx_kwargs[static_input_idxs]", "[0, 1, 2]"}}))();
     QCOMPARE(roots(e), std::vector<std::string>{"gm"});
     QCOMPARE(e.causes[0].component, std::string("gm"));
     QVERIFY2(e.summary.find("2 → 3 inputs") != std::string::npos, e.summary.c_str());
   }
   void the_same_inputs_in_another_order() {
-    const Explanation e = Pair(base(), usual(graph(2, mlp_with(0, "permute = torch.ops.aten.permute.default(arg1_1, [1, 0]);  arg1_1 = None")), {kInput, kWeight}))();
+    const Explanation e = Pair(
+        base(), usual(graph(2, mlp_with(0, "permute = torch.ops.aten.permute.default(arg1_1, [1, 0]);  arg1_1 = None")),
+                      {kInput, kWeight}))();
     QCOMPARE(roots(e), std::vector<std::string>{"gm"});
     QCOMPARE(find(e, "example_inputs[0]")->cause_class, std::string("order"));
     QCOMPARE(find(e, "example_inputs[0]")->role, Role::consequence);
@@ -207,20 +248,26 @@ class TestCauses : public QObject {
     QCOMPARE(roots(other()), (std::vector<std::string>{"inductor_config[fallback_random]", "gm"}));
   }
   void a_tag_changes_no_graph() {
-    const Explanation e = Pair(base(), usual(graph(2, mlp_with(2, "tanh = torch.ops.aten.tanh.default(addmm)")), {kWeight, kInput}, {{"cache_key_tag", "v2"}}))();
+    const Explanation e = Pair(base(), usual(graph(2, mlp_with(2, "tanh = torch.ops.aten.tanh.default(addmm)")),
+                                             {kWeight, kInput}, {{"cache_key_tag", "v2"}}))();
     QCOMPARE(roots(e), (std::vector<std::string>{"cache_key_tag", "gm"}));
   }
   void a_thread_count_that_vanishes_follows_the_flag() {
-    const Explanation e = Pair(base(), base({{"inductor_config[cpp.threads]", "1"}, {"cpp_runtime_thread_count", "\x01"}}))();
+    const Explanation e =
+        Pair(base(), base({{"inductor_config[cpp.threads]", "1"}, {"cpp_runtime_thread_count", "\x01"}}))();
     QCOMPARE(roots(e), std::vector<std::string>{"inductor_config[cpp.threads]"});
     QCOMPARE(find(e, "cpp_runtime_thread_count")->role, Role::consequence);
   }
   void the_hash_of_the_system_follows_its_fields() {
-    const Explanation e = Pair(base({{"system_info[device]", "{'name': 'A100'}"}}), base({{"system_info[device]", "{'name': 'H100'}"}, {"system_info[hash]", "99"}}))();
+    const Explanation e = Pair(base({{"system_info[device]", "{'name': 'A100'}"}}),
+                               base({{"system_info[device]", "{'name': 'H100'}"}, {"system_info[hash]", "99"}}))();
     QCOMPARE(roots(e), std::vector<std::string>{"system_info[device]"});
   }
   void an_upgrade_brings_its_new_flags() {
-    const Explanation e = Pair(base({{"inductor_config[old_flag]", "1"}}), base({{"torch_version", "other"}, {"inductor_config[new_flag]", "1"}, {"inductor_config[max_autotune]", "True"}}))();
+    const Explanation e =
+        Pair(base({{"inductor_config[old_flag]", "1"}}), base({{"torch_version", "other"},
+                                                               {"inductor_config[new_flag]", "1"},
+                                                               {"inductor_config[max_autotune]", "True"}}))();
     QCOMPARE(roots(e), std::vector<std::string>{"torch_version"});
   }
   void the_versions_are_told_where_they_are_recorded() {
@@ -228,20 +275,27 @@ class TestCauses : public QObject {
     const RowId subject = p.c.subject.id;
     p.c.process = [=](const LookupRow& row) {
       ProcessRow out;
-      out.record.versions_json = row.id == subject ? R"({"pytorch_version": "2.14.0"})" : R"({"pytorch_version": "2.13.0"})";
+      out.record.versions_json =
+          row.id == subject ? R"({"pytorch_version": "2.14.0"})" : R"({"pytorch_version": "2.13.0"})";
       return std::optional(out);
     };
     QVERIFY2(p().summary.find("2.13.0 → 2.14.0") != std::string::npos, p().summary.c_str());
   }
   void a_default_dtype_is_the_root_of_inputs_made_with_it() {
-    const Explanation e = Pair(base(), base({{"default_dtype", "torch.float64"}, {"example_inputs[1]", tensor("[8, 16]", "(16, 1)", "torch.float64")}}))();
+    const Explanation e = Pair(base(), base({{"default_dtype", "torch.float64"},
+                                             {"example_inputs[1]", tensor("[8, 16]", "(16, 1)", "torch.float64")}}))();
     QCOMPARE(roots(e), std::vector<std::string>{"default_dtype"});
   }
   void training_is_told_by_grad_mode_or_by_an_input() {
     const Parts after = usual(graph(2, kMlp, "primals"), {kWeight, kInput}, {{"fx_kwargs[is_inference]", "False"}});
     const auto guards = [](const char* mode, const char* grad) {
-      return std::string("| +- GLOBAL_STATE: ___check_global_state() against {\"allow_tf32\":false,\"autocast_state\":{\"dtype\":[15,5],\"enabled\":[false]},\"grad_mode\":") + mode +
-             ",\"num_threads\":2}\n| +- TENSOR_MATCH: check_tensor(L['x'], Tensor, torch.float32, device=None, requires_grad=" + grad + ", size=[8, 16])\n";
+      return std::string(
+                 "| +- GLOBAL_STATE: ___check_global_state() against "
+                 "{\"allow_tf32\":false,\"autocast_state\":{\"dtype\":[15,5],\"enabled\":[false]},\"grad_mode\":") +
+             mode +
+             ",\"num_threads\":2}\n| +- TENSOR_MATCH: check_tensor(L['x'], Tensor, torch.float32, device=None, "
+             "requires_grad=" +
+             grad + ", size=[8, 16])\n";
     };
     for (const bool mode : {true, false}) {
       Pair p(base(), after);
@@ -249,7 +303,8 @@ class TestCauses : public QObject {
       p.c.texts = [=](const LookupRow& row, TextKind kind) {
         std::vector<TextRecord> out;
         const bool late = row.id == subject;
-        if (kind == TextKind::dynamo_guards) out.push_back({{}, kind, "", guards(mode && !late ? "false" : "true", !mode && late ? "True" : "False")});
+        if (kind == TextKind::dynamo_guards)
+          out.push_back({{}, kind, "", guards(mode && !late ? "false" : "true", !mode && late ? "True" : "False")});
         return out;
       };
       const Explanation e = p();
@@ -258,18 +313,28 @@ class TestCauses : public QObject {
     }
   }
   void the_hidden_flag_of_autograd_config_is_read_from_the_trace() {
-    Pair p(base({{"autograd_config", "\xEF\xBF\xBD\x02}q"}}), base({{"autograd_config", "\xEF\xBF\xBD\x02}q"}}), {{"autograd_config", "!"}}, Layer::aot_autograd);
+    Pair p(base({{"autograd_config", "\xEF\xBF\xBD\x02}q"}}), base({{"autograd_config", "\xEF\xBF\xBD\x02}q"}}),
+           {{"autograd_config", "!"}}, Layer::aot_autograd);
     const RowId subject = p.c.subject.id;
     p.c.texts = [=](const LookupRow& row, TextKind kind) {
       std::vector<TextRecord> out;
-      if (kind == TextKind::functorch_config) out.push_back({{}, kind, "", std::string("{\n\"cse\": true,\n\"activation_memory_budget\": ") + (row.id == subject ? "0.5" : "1.0") + "\n}"});
+      if (kind == TextKind::functorch_config)
+        out.push_back({{},
+                       kind,
+                       "",
+                       std::string("{\n\"cse\": true,\n\"activation_memory_budget\": ") +
+                           (row.id == subject ? "0.5" : "1.0") + "\n}"});
       return out;
     };
-    QVERIFY2(p().summary.find("activation_memory_budget=1.0 → activation_memory_budget=0.5") != std::string::npos, p().summary.c_str());
+    QVERIFY2(p().summary.find("activation_memory_budget=1.0 → activation_memory_budget=0.5") != std::string::npos,
+             p().summary.c_str());
   }
   void renamed_arguments_are_named() {
-    const auto sources = [](const char* a) { return std::string("(0, True, [LocalSource(local_name='") + a + "', is_input=True, dynamism=None)], [], True)"; };
-    const Explanation e = Pair(base({{"aot_config", sources("x")}}), base({{"aot_config", sources("left")}}), {}, Layer::aot_autograd)();
+    const auto sources = [](const char* a) {
+      return std::string("(0, True, [LocalSource(local_name='") + a + "', is_input=True, dynamism=None)], [], True)";
+    };
+    const Explanation e =
+        Pair(base({{"aot_config", sources("x")}}), base({{"aot_config", sources("left")}}), {}, Layer::aot_autograd)();
     QCOMPARE(e.causes[0].component, std::string("aot_config"));
     QVERIFY2(e.summary.find("'left'") != std::string::npos, e.summary.c_str());
   }
@@ -277,14 +342,17 @@ class TestCauses : public QObject {
     World w;
     Case c = pair(w.lookup("A", base()), w.lookup("B", base()));
     ComponentPool pool;
-    c.candidates[0].record.components.push_back(pool.intern("fx_kwargs[get_decomp_fn]", digest_of("f"), "<function f at 0x7f2216b11260>"));
-    c.subject.record.components.push_back(pool.intern("fx_kwargs[get_decomp_fn]", digest_of("f"), "<function f at 0x7f0000000000>"));
+    c.candidates[0].record.components.push_back(
+        pool.intern("fx_kwargs[get_decomp_fn]", digest_of("f"), "<function f at 0x7f2216b11260>"));
+    c.subject.record.components.push_back(
+        pool.intern("fx_kwargs[get_decomp_fn]", digest_of("f"), "<function f at 0x7f0000000000>"));
     QCOMPARE(explain(c).verdict, Verdict::identity_only);
   }
 
   void summaries_keep_within_240_characters_and_say_what_is_left_out() {
     Parts with;
-    for (int i = 0; i < 40; ++i) with.emplace_back("inductor_config[a_flag_with_quite_a_long_name_" + std::to_string(i) + "]", "1");
+    for (int i = 0; i < 40; ++i)
+      with.emplace_back("inductor_config[a_flag_with_quite_a_long_name_" + std::to_string(i) + "]", "1");
     Parts changed = with;
     for (auto& [name, text] : changed) text = "200 → 300 ünïcödé";
     const Explanation e = Pair(base(with), base(changed))();
@@ -293,8 +361,11 @@ class TestCauses : public QObject {
     QVERIFY2(e.summary.find(" more") != std::string::npos, e.summary.c_str());
   }
   void several_flags_are_all_named_where_they_fit() {
-    const Explanation e = Pair(base(), base({{"inductor_config[epilogue_fusion]", "False"}, {"inductor_config[max_autotune]", "True"}}))();
-    QVERIFY2(e.summary.find("epilogue_fusion") != std::string::npos && e.summary.find("max_autotune") != std::string::npos, e.summary.c_str());
+    const Explanation e = Pair(
+        base(), base({{"inductor_config[epilogue_fusion]", "False"}, {"inductor_config[max_autotune]", "True"}}))();
+    QVERIFY2(
+        e.summary.find("epilogue_fusion") != std::string::npos && e.summary.find("max_autotune") != std::string::npos,
+        e.summary.c_str());
   }
 };
 

@@ -6,15 +6,22 @@
 using namespace keyhole::explain_detail;
 
 namespace {
-GraphDifference diff(const std::string& a, const std::string& b) { return compare(read_graph(a), read_graph(b)); }
-std::string body(const std::string& lines) { return "<lambda>()\n\n\n\ndef forward(self, arg0_1, arg1_1):\n" + lines + "    \n# To see more debug info, please use `graph_module.print_readable()`"; }
+GraphDifference diff(const std::string& a, const std::string& b) {
+  return compare(read_graph(a), read_graph(b));
+}
+std::string body(const std::string& lines) {
+  return "<lambda>()\n\n\n\ndef forward(self, arg0_1, arg1_1):\n" + lines +
+         "    \n# To see more debug info, please use `graph_module.print_readable()`";
+}
 }  // namespace
 
 class TestGraphText : public QObject {
   Q_OBJECT
  private slots:
   void reads_what_a_key_shows() {
-    const std::string text = body("    mul = torch.ops.aten.mul.Tensor(arg0_1, arg1_1);  arg1_1 = None\n    _tensor_constant0 = self._tensor_constant0\n    return (mul,)\n");
+    const std::string text = body(
+        "    mul = torch.ops.aten.mul.Tensor(arg0_1, arg1_1);  arg1_1 = None\n    _tensor_constant0 = "
+        "self._tensor_constant0\n    return (mul,)\n");
     const GraphText g = read_graph(text);
     QCOMPARE(g.inputs, std::size_t{2});
     QCOMPARE(g.lines.size(), std::size_t{3});
@@ -23,46 +30,64 @@ class TestGraphText : public QObject {
   }
   void reads_what_dynamo_prints() {
     const std::string text =
-        "class GraphModule(torch.nn.Module):\n    def forward(self, L_x_: \"f32[8, 16][16, 1]cpu\", L_y_: \"f32[8]\"):\n        l_x_ = L_x_\n\n        # File: /src/a.py:7 in f, code: return x\n"
+        "class GraphModule(torch.nn.Module):\n    def forward(self, L_x_: \"f32[8, 16][16, 1]cpu\", L_y_: "
+        "\"f32[8]\"):\n        l_x_ = L_x_\n\n        # File: /src/a.py:7 in f, code: return x\n"
         "        y: \"f32[8, 16][16, 1]cpu\" = torch.sin(l_x_);  l_x_ = None\n        return (y,)\n";
     const GraphText g = read_graph(text);
     QCOMPARE(g.inputs, std::size_t{2});
     QCOMPARE(g.lines.size(), std::size_t{2});
     std::string wider = text;
-    for (std::size_t at = wider.find("[8, 16][16, 1]"); at != std::string::npos; at = wider.find("[8, 16][16, 1]")) wider.replace(at, 14, "[9, 16][16, 1]");
+    for (std::size_t at = wider.find("[8, 16][16, 1]"); at != std::string::npos; at = wider.find("[8, 16][16, 1]"))
+      wider.replace(at, 14, "[9, 16][16, 1]");
     QVERIFY2(diff(text, wider).same, "shapes stand in annotations");
     std::string longer = text;
     longer.replace(longer.find(":7 in"), 2, ":9");
     QVERIFY2(diff(text, longer).same, "lines of the source move");
   }
   void arguments_are_called_by_the_kind_of_the_graph() {
-    QVERIFY(diff(body("    sin = torch.ops.aten.sin.default(arg0_1);  arg0_1 = None\n"), body("    sin = torch.ops.aten.sin.default(primals_1)\n")).same);
-    QVERIFY(!diff(body("    sin = torch.ops.aten.sin.default(arg0_1)\n"), body("    cos = torch.ops.aten.cos.default(arg0_1)\n")).same);
+    QVERIFY(diff(body("    sin = torch.ops.aten.sin.default(arg0_1);  arg0_1 = None\n"),
+                 body("    sin = torch.ops.aten.sin.default(primals_1)\n"))
+                .same);
+    QVERIFY(!diff(body("    sin = torch.ops.aten.sin.default(arg0_1)\n"),
+                  body("    cos = torch.ops.aten.cos.default(arg0_1)\n"))
+                 .same);
   }
   void tells_numbers_names_and_dtypes_apart() {
     const auto line = [](const char* s) { return body(std::string("    ") + s + "\n"); };
-    const GraphDifference f = diff(line("mul = torch.ops.aten.mul.Tensor(arg0_1, 1e-05)"), line("mul = torch.ops.aten.mul.Tensor(arg0_1, 1e-06)"));
+    const GraphDifference f = diff(line("mul = torch.ops.aten.mul.Tensor(arg0_1, 1e-05)"),
+                                   line("mul = torch.ops.aten.mul.Tensor(arg0_1, 1e-06)"));
     QVERIFY(f.numbers_only && !f.integers_only && !f.names_only);
     QCOMPARE(f.numbers.size(), std::size_t{1});
     QCOMPARE(f.numbers[0].second, std::string("1e-06"));
-    QVERIFY(diff(line("view = torch.ops.aten.view.default(arg0_1, [8, 16])"), line("view = torch.ops.aten.view.default(arg0_1, [-1, 24])")).integers_only);
+    QVERIFY(diff(line("view = torch.ops.aten.view.default(arg0_1, [8, 16])"),
+                 line("view = torch.ops.aten.view.default(arg0_1, [-1, 24])"))
+                .integers_only);
     QVERIFY(diff(line("z = arg0_1 * arg1_1"), line("product = arg0_1 * arg1_1")).names_only);
-    const GraphDifference d = diff(line("full = torch.ops.aten.full.default([8], 1, dtype = torch.float32)"), line("full = torch.ops.aten.full.default([8], 1, dtype = torch.float64)"));
+    const GraphDifference d = diff(line("full = torch.ops.aten.full.default([8], 1, dtype = torch.float32)"),
+                                   line("full = torch.ops.aten.full.default([8], 1, dtype = torch.float64)"));
     QVERIFY(d.dtypes && !d.names_only);
-    const GraphDifference s = diff(line("view = torch.ops.aten.view.default(arg0_1, [8])"), line("view = torch.ops.aten.view.default(arg0_1, [s77])"));
+    const GraphDifference s = diff(line("view = torch.ops.aten.view.default(arg0_1, [8])"),
+                                   line("view = torch.ops.aten.view.default(arg0_1, [s77])"));
     QVERIFY(s.numbers_only);
   }
   void the_same_lines_in_another_order() {
-    const GraphDifference d = diff(body("    a = torch.sin(arg0_1)\n    b = torch.cos(arg1_1)\n"), body("    b = torch.cos(arg1_1)\n    a = torch.sin(arg0_1)\n"));
+    const GraphDifference d = diff(body("    a = torch.sin(arg0_1)\n    b = torch.cos(arg1_1)\n"),
+                                   body("    b = torch.cos(arg1_1)\n    a = torch.sin(arg0_1)\n"));
     QVERIFY(d.moved_only && !d.same);
   }
   void views_alone_are_no_arithmetic() {
-    QVERIFY(diff(body("    sin = torch.ops.aten.sin.default(arg0_1)\n"), body("    clone = torch.ops.aten.clone.default(arg0_1)\n    sin = torch.ops.aten.sin.default(arg0_1)\n")).reshapes_only);
-    QVERIFY(!diff(body("    sin = torch.ops.aten.sin.default(arg0_1)\n"), body("    neg = torch.ops.aten.neg.default(arg0_1)\n    sin = torch.ops.aten.sin.default(arg0_1)\n")).reshapes_only);
+    QVERIFY(
+        diff(body("    sin = torch.ops.aten.sin.default(arg0_1)\n"),
+             body("    clone = torch.ops.aten.clone.default(arg0_1)\n    sin = torch.ops.aten.sin.default(arg0_1)\n"))
+            .reshapes_only);
+    QVERIFY(!diff(body("    sin = torch.ops.aten.sin.default(arg0_1)\n"),
+                  body("    neg = torch.ops.aten.neg.default(arg0_1)\n    sin = torch.ops.aten.sin.default(arg0_1)\n"))
+                 .reshapes_only);
   }
   void similarity_is_one_for_equals_and_falls_with_each_change() {
     std::string a;
-    for (int i = 0; i < 20; ++i) a += "    mul_" + std::to_string(i) + " = torch.ops.aten.mul.Tensor(arg0_1, " + std::to_string(i) + ".5)\n";
+    for (int i = 0; i < 20; ++i)
+      a += "    mul_" + std::to_string(i) + " = torch.ops.aten.mul.Tensor(arg0_1, " + std::to_string(i) + ".5)\n";
     const std::string b = a + "    tanh = torch.ops.aten.tanh.default(arg0_1)\n";
     const double one = similarity(read_graph(body(a)), read_graph(body(a)));
     const std::string more_text = body(b);

@@ -11,16 +11,21 @@ namespace {
 Case guarded(const std::string& guard) {
   World w;
   Case c;
-  c.subject = w.lookup("B", {{"gm", "g"}, {"example_inputs[0]", "('s77',)"}, {"example_inputs[1]", "('s27',)"}, {"example_inputs[2]", tensor("[s77, s27]", "(s27, 1)")}});
+  c.subject = w.lookup("B", {{"gm", "g"},
+                             {"example_inputs[0]", "('s77',)"},
+                             {"example_inputs[1]", "('s27',)"},
+                             {"example_inputs[2]", tensor("[s77, s27]", "(s27, 1)")}});
   c.subject.record.components.clear();  // the pool is gone with the world
   static ComponentPool pool;
-  c.subject.record.components = {pool.intern("example_inputs[0]", digest_of("a"), "('s77',)"), pool.intern("example_inputs[1]", digest_of("b"), "('s27',)")};
+  c.subject.record.components = {pool.intern("example_inputs[0]", digest_of("a"), "('s77',)"),
+                                 pool.intern("example_inputs[1]", digest_of("b"), "('s27',)")};
   c.subject.record.outcome = Outcome::guard_miss;
   c.subject.record.status = "guard_miss";
   c.subject.record.guard = guard;
   c.compile = {c.subject};
   c.compile[0].record.components.clear();
-  c.symbols = {{{}, "s27", "4", "L['x'].size()[1]", "", -1, ""}, {{}, "s77", "6", "L['x'].size()[0]", "/src/train.py", 12, "if x.shape[0] > 10:"}};
+  c.symbols = {{{}, "s27", "4", "L['x'].size()[1]", "", -1, ""},
+               {{}, "s77", "6", "L['x'].size()[0]", "/src/train.py", 12, "if x.shape[0] > 10:"}};
   return c;
 }
 
@@ -39,7 +44,8 @@ class TestGuards : public QObject {
     QVERIFY2(e.summary.find("11 <= L['t0'] fails for t0 = 6") != std::string::npos, e.summary.c_str());
   }
   void symbols_are_taken_in_the_order_of_the_inputs() {
-    const Explanation e = explain(guarded("L['t0'] <= 8 and 5 <= L['t1']"));  // t1 is s27 = 4, though it was created first
+    const Explanation e =
+        explain(guarded("L['t0'] <= 8 and 5 <= L['t1']"));  // t1 is s27 = 4, though it was created first
     QCOMPARE(e.guards[0].failing_clause, std::string("5 <= L['t1']"));
     QCOMPARE(e.guards[0].hints, std::string("{\"t1\": 4}"));
   }

@@ -16,7 +16,9 @@ class TestInstability : public QObject {
     QTest::addColumn<QString>("before");
     QTest::addColumn<QString>("after");
     QTest::addColumn<QString>("kind");
-    const auto row = [](const char* before, const char* after, const char* kind) { QTest::newRow(before) << before << after << kind; };
+    const auto row = [](const char* before, const char* after, const char* kind) {
+      QTest::newRow(before) << before << after << kind;
+    };
     row("build-2026-11-21T10:45:31", "build-2026-11-21T10:45:37", "time");
     row("t=1795255486.523", "t=1795255499.1", "time");
     row("20261121_104531", "20261122_090000", "time");
@@ -53,7 +55,8 @@ class TestInstability : public QObject {
     World w;
     const std::string input = tensor("[8]", "(1,)");
     const auto tagged = [&](const char* tag) { return usual(graph(1, kMlp), {input}, {{"cache_key_tag", tag}}); };
-    const Explanation time = explain(pair(w.lookup("A", tagged("b-2026-11-21T10:45:31")), w.lookup("B", tagged("b-2026-11-21T10:45:37"))));
+    const Explanation time =
+        explain(pair(w.lookup("A", tagged("b-2026-11-21T10:45:31")), w.lookup("B", tagged("b-2026-11-21T10:45:37"))));
     QCOMPARE(time.causes[0].cause_class, std::string("instability:time"));
     QVERIFY2(time.fix.find("TORCH_COMPILE_CACHE_KEY_TAG") != std::string::npos, time.fix.c_str());
     const Explanation version = explain(pair(w.lookup("A", tagged("v1")), w.lookup("B", tagged("v2"))));
@@ -62,7 +65,9 @@ class TestInstability : public QObject {
   void what_differed_in_every_run_is_said() {
     World w;
     const std::string input = tensor("[8]", "(1,)");
-    const auto pass = [&](const std::string& at) { return usual(graph(1, kMlp), {input}, {{"post_grad_custom_post_pass", "<pass at 0x7f22" + at + ">"}}); };
+    const auto pass = [&](const std::string& at) {
+      return usual(graph(1, kMlp), {input}, {{"post_grad_custom_post_pass", "<pass at 0x7f22" + at + ">"}});
+    };
     Case c = pair(w.lookup("A", pass("16b11260")), w.lookup("Z", pass("99999999")));
     c.candidates.push_back(w.lookup("B", pass("16b11290")));
     c.candidates.push_back(w.lookup("C", pass("16b112f0")));

@@ -13,15 +13,19 @@ using namespace keyhole::testing;
 
 namespace {
 
-Told told(RowId id, Layer layer, Verdict verdict, double seconds, const std::string& component = {}, const std::string& before = {}, const std::string& after = {}) {
+Told told(RowId id, Layer layer, Verdict verdict, double seconds, const std::string& component = {},
+          const std::string& before = {}, const std::string& after = {}) {
   Told t;
   t.lookup.id = t.explanation.lookup = id;
   t.lookup.record.layer = layer;
-  t.lookup.record.outcome = verdict == Verdict::hit ? Outcome::hit : verdict == Verdict::bypass ? Outcome::bypass : Outcome::miss;
+  t.lookup.record.outcome = verdict == Verdict::hit      ? Outcome::hit
+                            : verdict == Verdict::bypass ? Outcome::bypass
+                                                         : Outcome::miss;
   t.explanation.verdict = verdict;
   t.explanation.cost_seconds = seconds;
   t.explanation.summary = component + " changed";
-  if (!component.empty()) t.explanation.causes.push_back({component, before, after, Role::root, "config", Certainty::inferred, ""});
+  if (!component.empty())
+    t.explanation.causes.push_back({component, before, after, Role::root, "config", Certainty::inferred, ""});
   return t;
 }
 
@@ -32,7 +36,9 @@ class TestSummary : public QObject {
  private slots:
   void many_misses_one_cause() {
     std::vector<Told> all;
-    for (RowId i = 1; i <= 312; ++i) all.push_back(told(i, Layer::fx_graph, Verdict::key_differs, 0.5, "inductor_config[epilogue_fusion]", "True", "False"));
+    for (RowId i = 1; i <= 312; ++i)
+      all.push_back(
+          told(i, Layer::fx_graph, Verdict::key_differs, 0.5, "inductor_config[epilogue_fusion]", "True", "False"));
     const RunSummary s = summarise(all);
     QCOMPARE(s.misses, std::size_t{312});
     QCOMPARE(s.causes.size(), std::size_t{1});
@@ -42,8 +48,10 @@ class TestSummary : public QObject {
     QCOMPARE(s.causes[0].before, std::string("True"));
   }
   void the_dearest_cause_first() {
-    const RunSummary s = summarise({told(1, Layer::fx_graph, Verdict::key_differs, 1, "cache_key_tag", "a", "b"), told(2, Layer::fx_graph, Verdict::evicted, 5),
-                                    told(3, Layer::fx_graph, Verdict::hit, 0), told(4, Layer::fx_graph, Verdict::bypass, 0.5)});
+    const RunSummary s =
+        summarise({told(1, Layer::fx_graph, Verdict::key_differs, 1, "cache_key_tag", "a", "b"),
+                   told(2, Layer::fx_graph, Verdict::evicted, 5), told(3, Layer::fx_graph, Verdict::hit, 0),
+                   told(4, Layer::fx_graph, Verdict::bypass, 0.5)});
     QCOMPARE(s.lookups, std::size_t{4});
     QCOMPARE(s.hits, std::size_t{1});
     QCOMPARE(s.misses, std::size_t{2});
@@ -52,7 +60,10 @@ class TestSummary : public QObject {
     QCOMPARE(s.causes[0].verdict, Verdict::evicted);
   }
   void other_values_of_the_same_flag_are_other_causes() {
-    QCOMPARE(summarise({told(1, Layer::fx_graph, Verdict::key_differs, 1, "x", "1", "2"), told(2, Layer::fx_graph, Verdict::key_differs, 1, "x", "1", "3")}).causes.size(), std::size_t{2});
+    QCOMPARE(summarise({told(1, Layer::fx_graph, Verdict::key_differs, 1, "x", "1", "2"),
+                        told(2, Layer::fx_graph, Verdict::key_differs, 1, "x", "1", "3")})
+                 .causes.size(),
+             std::size_t{2});
   }
   void an_outer_miss_counts_under_the_cause_that_its_inner_one_tells() {
     Told outer = told(1, Layer::aot_autograd, Verdict::dependent_missing, 1);
@@ -69,11 +80,13 @@ class TestSummary : public QObject {
   void json_leaves_nothing_out() {
     Told t = told(7, Layer::fx_graph, Verdict::key_differs, 3.1, "gm", "", "x = \xFF");
     t.explanation.guards.push_back({0, "L['t0'] <= 8", "L['t0'] <= 8", "{\"t0\": 9}", "", ""});
-    const QJsonDocument doc = QJsonDocument::fromJson(QByteArray::fromStdString(to_json(std::vector<Told>{t, told(8, Layer::fx_graph, Verdict::hit, 0)})));
+    const QJsonDocument doc = QJsonDocument::fromJson(
+        QByteArray::fromStdString(to_json(std::vector<Told>{t, told(8, Layer::fx_graph, Verdict::hit, 0)})));
     QVERIFY(doc.isArray());
     for (const QJsonValue value : doc.array()) {
       const QJsonObject o = value.toObject();
-      for (const char* name : {"lookup", "run", "layer", "compile_id", "key", "outcome", "verdict", "summary", "fix", "cost_seconds", "baseline", "candidates", "causes", "guards", "chain"}) {
+      for (const char* name : {"lookup", "run", "layer", "compile_id", "key", "outcome", "verdict", "summary", "fix",
+                               "cost_seconds", "baseline", "candidates", "causes", "guards", "chain"}) {
         QVERIFY2(o.contains(name), name);
       }
       QVERIFY(o["baseline"].isNull() && o["key"].isNull() && o["fix"].isNull());

@@ -10,7 +10,9 @@ using namespace keyhole::testing;
 namespace {
 
 const std::string kInput = tensor("[8, 16]", "(16, 1)");
-Parts mlp(const Parts& with = {}) { return usual(graph(2, kMlp), {kInput, kInput}, with); }
+Parts mlp(const Parts& with = {}) {
+  return usual(graph(2, kMlp), {kInput, kInput}, with);
+}
 
 /// A key that missed in run A and misses again in run B.
 struct Again {
@@ -76,10 +78,12 @@ class TestVerdicts : public QObject {
   void a_bypass_gives_its_reason_without_addresses() {
     Case c;
     c.subject.record.outcome = Outcome::bypass;
-    c.subject.record.reason = "Unsupported call_function target <function helper at 0x7f322a90f2e0>. \n Function module: work";
+    c.subject.record.reason =
+        "Unsupported call_function target <function helper at 0x7f322a90f2e0>. \n Function module: work";
     const Explanation e = explain(c);
     QCOMPARE(e.verdict, Verdict::bypass);
-    QVERIFY2(e.summary.find("0x7f") == std::string::npos && e.summary.find('\n') == std::string::npos, e.summary.c_str());
+    QVERIFY2(e.summary.find("0x7f") == std::string::npos && e.summary.find('\n') == std::string::npos,
+             e.summary.c_str());
     QVERIFY(e.summary.find("<function helper>") != std::string::npos);
     QVERIFY(e.fix.find("custom_op") != std::string::npos);
   }
@@ -296,7 +300,12 @@ class TestVerdicts : public QObject {
     c.texts = [=](const LookupRow& row, TextKind kind) {
       std::vector<TextRecord> out;
       const char* name = row.id == id ? "product" : "z";
-      if (kind == TextKind::dynamo_graph) out.push_back({{}, kind, "", std::string("def forward(self, L_x_: \"f32[8]\"):\n    ") + name + ": \"f32[8]\" = L_x_ * 2\n    return (" + name + ",)\n"});
+      if (kind == TextKind::dynamo_graph)
+        out.push_back({{},
+                       kind,
+                       "",
+                       std::string("def forward(self, L_x_: \"f32[8]\"):\n    ") + name +
+                           ": \"f32[8]\" = L_x_ * 2\n    return (" + name + ",)\n"});
       return out;
     };
     const Explanation e = explain(c);

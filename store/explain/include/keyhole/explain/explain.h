@@ -13,9 +13,25 @@ namespace keyhole {
 
 /// The closed set of docs: what a lookup's outcome means. The numbers never change.
 enum class Verdict : std::uint8_t {
-  hit = 1, cache_off = 2, bypass = 3, never_seen = 4, key_differs = 5, identity_only = 6, components_not_recorded = 7,
-  guard_failed = 8, env_validation = 9, entry_unreadable = 10, dependent_missing = 11, never_saved = 12, evicted = 13,
-  other_location = 14, autotune_miss = 15, io_error = 16, race = 17, recompile = 18, unknown = 19
+  hit = 1,
+  cache_off = 2,
+  bypass = 3,
+  never_seen = 4,
+  key_differs = 5,
+  identity_only = 6,
+  components_not_recorded = 7,
+  guard_failed = 8,
+  env_validation = 9,
+  entry_unreadable = 10,
+  dependent_missing = 11,
+  never_saved = 12,
+  evicted = 13,
+  other_location = 14,
+  autotune_miss = 15,
+  io_error = 16,
+  race = 17,
+  recompile = 18,
+  unknown = 19
 };
 [[nodiscard]] const char* name_of(Verdict verdict);  ///< "key_differs"
 
@@ -36,17 +52,17 @@ struct Cause {
 
 /// One stored entry's guard against the hints of the lookup.
 struct GuardFinding {
-  RowId entry = 0;            ///< 0: known only from the lookup's own record
-  std::string expression;     ///< whole
-  std::string failing_clause; ///< empty: holds, or could not be evaluated
-  std::string hints;          ///< JSON object {"s0": 9}; "{}" where none are known
-  std::string user_line;      ///< "train.py:12: y = fn(x)" of the failing hint's symbol; empty: not known
-  std::string error;          ///< why it could not be evaluated
+  RowId entry = 0;             ///< 0: known only from the lookup's own record
+  std::string expression;      ///< whole
+  std::string failing_clause;  ///< empty: holds, or could not be evaluated
+  std::string hints;           ///< JSON object {"s0": 9}; "{}" where none are known
+  std::string user_line;       ///< "train.py:12: y = fn(x)" of the failing hint's symbol; empty: not known
+  std::string error;           ///< why it could not be evaluated
 };
 
 struct Scored {
   RowId lookup = 0;
-  double score = 0;  ///< 0 to 1
+  double score = 0;    ///< 0 to 1
   std::string reason;  ///< "same graph, same compile id"
 };
 
@@ -59,16 +75,16 @@ struct ChainLink {
 struct Explanation {
   RowId lookup = 0;
   Verdict verdict = Verdict::unknown;
-  std::string summary;           ///< one line, at most 240 characters, names old -> new
-  std::string fix;               ///< what to do; empty: nothing to advise
-  double cost_seconds = 0;       ///< lost by this miss alone; what an outer miss already counts is not in it
+  std::string summary;      ///< one line, at most 240 characters, names old -> new
+  std::string fix;          ///< what to do; empty: nothing to advise
+  double cost_seconds = 0;  ///< lost by this miss alone; what an outer miss already counts is not in it
   std::optional<LookupRow> baseline;
   double baseline_score = 0;
   std::string baseline_reason;
   std::vector<Scored> candidates;  ///< the baseline first, then the runners-up
   std::vector<Cause> causes;       ///< roots first; the first is the one to act on
   std::vector<GuardFinding> guards;
-  std::vector<ChainLink> chain;    ///< the other layers of the same compile, in order
+  std::vector<ChainLink> chain;  ///< the other layers of the same compile, in order
 };
 
 /// An entry somewhere, with the snapshot that saw it.

@@ -32,8 +32,8 @@ struct RankMatrix {
   std::vector<RankRow> rows;  ///< in the order of first lookup
 };
 
-/// `lookups`: of one run, in the order of time, components filled where they were recorded. Lookups of processes without
-/// a rank are left out. Where AOTAutograd or the compile tried a key twice, the last try counts.
+/// `lookups`: of one run, in the order of time, components filled where they were recorded. Lookups of processes
+/// without a rank are left out. Where AOTAutograd or the compile tried a key twice, the last try counts.
 [[nodiscard]] RankMatrix rank_matrix(const std::vector<LookupRow>& lookups);
 
 }  // namespace keyhole

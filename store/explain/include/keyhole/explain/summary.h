@@ -12,15 +12,15 @@ namespace keyhole {
 
 /// Misses that one change explains.
 struct CauseTotal {
-  std::string component;      ///< "inductor_config[epilogue_fusion]"; empty where the verdict alone tells ("evicted")
+  std::string component;  ///< "inductor_config[epilogue_fusion]"; empty where the verdict alone tells ("evicted")
   std::string before, after;
   std::string cause_class;
   Verdict verdict = Verdict::unknown;  ///< of the lookup that tells most
   std::string summary, fix;            ///< of that lookup
   std::string baseline_run, baseline_reason;
-  double seconds = 0;           ///< lost; each second is in one total only
-  std::size_t misses = 0;       ///< lookups that were not served, those that were bypassed included
-  std::vector<RowId> lookups;   ///< in the order of time
+  double seconds = 0;          ///< lost; each second is in one total only
+  std::size_t misses = 0;      ///< lookups that were not served, those that were bypassed included
+  std::vector<RowId> lookups;  ///< in the order of time
 };
 
 struct RunSummary {
@@ -29,7 +29,8 @@ struct RunSummary {
   std::vector<CauseTotal> causes;  ///< most seconds first
 };
 
-/// `told`: the lookups of a run, in the order of time. A lookup whose inner lookup tells the cause counts under that one.
+/// `told`: the lookups of a run, in the order of time. A lookup whose inner lookup tells the cause counts under that
+/// one.
 [[nodiscard]] RunSummary summarise(const std::vector<Told>& told);
 
 }  // namespace keyhole

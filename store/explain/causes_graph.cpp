@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "cause_finder.h"
+
+namespace keyhole::explain_detail {
+namespace {
+
+/// Every changed number follows from a changed size: it is one of them, or their ratio (or its root) times the old one.
+bool follow_sizes(const std::vector<std::pair<std::string, std::string>>& numbers,
+                  const std::vector<std::pair<std::string, std::string>>& sizes) {
+  return std::all_of(numbers.begin(), numbers.end(), [&](const auto& n) {
+    if (n.first.find_first_of(".e") == std::string::npos && n.second.find_first_of(".e") == std::string::npos)
+      return true;
+    const double ratio = std::strtod(n.second.c_str(), nullptr) / std::strtod(n.first.c_str(), nullptr);
+    return std::any_of(sizes.begin(), sizes.end(), [&](const auto& s) {
+      const double r = std::strtod(s.second.c_str(), nullptr) / std::strtod(s.first.c_str(), nullptr);
+      for (const double k : {r, 1 / r, std::sqrt(r), 1 / std::sqrt(r)}) {
+        if (std::abs(ratio - k) < 1e-6 * k) return true;
+      }
+      return false;
+    });
+  });
+}
+
+/// Quoted names that differ between two printed structures: 'x' -> 'left'.
+bool narrow_quoted(std::string_view a, std::string_view b, Narrowed& n) {
+  const auto quoted = [](std::string_view s) {
+    std::vector<std::string_view> v;
+    for (std::size_t i = s.find('\''); i != std::string_view::npos; i = s.find('\'', i + 1)) {
+      const std::size_t close = s.find('\'', i + 1);
+      if (close == std::string_view::npos) break;
+      v.push_back(s.substr(i, close - i + 1));
+      i = close;
+    }
+    return v;
+  };
+  const auto x = quoted(a);
+  const auto y = quoted(b);
+  if (x.size() != y.size()) return false;
+  std::string before;
+  std::string after;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (x[i] == y[i] || before.size() > 60) continue;
+    before += (before.empty() ? "" : ", ") + std::string(x[i]);
+    after += (after.empty() ? "" : ", ") + std::string(y[i]);
+  }
+  if (before.empty()) return false;
+  n.before = std::move(before);
+  n.after = std::move(after);
+  return true;
+}
+
+}  // namespace
+
+void CauseFinder::graph_and_inputs() {
+  CauseItem* const gm = find("gm");
+  CauseItem* const aot = find_attr("aot_config");
+  std::vector<CauseItem*> in;
+  for (CauseItem& i : items_) {
+    if (i.change.attr() == "example_inputs") in.push_back(&i);
+  }
+  const bool environment = std::any_of(items_.begin(), items_.end(), [](const CauseItem& i) {
+    return names_environment(i) && i.role == Role::root && may_change_graph(i);
+  });
+  const bool backward = case_.subject.record.direction == Direction::backward;
+  for (CauseItem* i : in) i->rank = 6;
+  if (gm != nullptr) {
+    gm->rank = 7;
+    read_graphs(*gm);
+    gm->role = graph_role(in, environment);
+    tell_graph(*gm, in);
+    if (gm->role == Role::root && (inputs_.other_count() || inputs_.reordered)) gm->rank = in.empty() ? 7 : 5;
+  }
+  const bool other_inputs = inputs_.other_count() || inputs_.reordered;
+  const bool inputs_follow = (gm != nullptr && (other_inputs || (backward && gm->role == Role::root))) ||
+                             (environment && backward && gm != nullptr);
+  for (CauseItem* i : in) {
+    if (inputs_follow) i->role = Role::consequence;
+    if (inputs_.reordered) i->narrowed.cause_class = "order";
+  }
+  if (const CauseItem* dtype = find("default_dtype"); dtype != nullptr) {
+    for (CauseItem* i : in) {
+      if (i->narrowed.aspect == "dtype" && i->narrowed.before == dtype->narrowed.before &&
+          i->narrowed.after == dtype->narrowed.after)
+        i->role = Role::consequence;
+    }
+  }
+  if (aot != nullptr) {
+    aot->rank = 7;
+    if ((gm != nullptr && gm->role == Role::root && !difference_.same) || other_inputs) aot->role = Role::consequence;
+    if (aot->change.before != nullptr && aot->change.after != nullptr &&
+        narrow_quoted(aot->change.before->text, aot->change.after->text, aot->narrowed)) {
+      aot->note = "names of the sources of the graph's inputs";
+    }
+  }
+}
+
+void CauseFinder::read_graphs(const CauseItem& gm) {
+  if (gm.change.before == nullptr || gm.change.after == nullptr) return;
+  before_ = read_graph(gm.change.before->text);
+  after_ = read_graph(gm.change.after->text);
+  difference_ = compare(before_, after_);
+  texts_equal_ = gm.change.before->text == gm.change.after->text;
+}
+
+bool CauseFinder::follows_inputs(const GraphDifference& d, const std::vector<CauseItem*>& in) const {
+  if (d.same || d.names_only) return true;
+  const bool other_dtype = std::any_of(in.begin(), in.end(), [](const CauseItem* i) {
+    return i->narrowed.cause_class == "dtype" || i->narrowed.cause_class == "device";
+  });
+  if (d.added == 0 && d.removed == 0 && (d.numbers_only || (d.dtypes && other_dtype)))
+    return follow_sizes(d.numbers, sizes_);
+  return d.reshapes_only && follow_sizes(d.numbers, sizes_);
+}
+
+Role CauseFinder::graph_role(const std::vector<CauseItem*>& in, bool environment) {
+  const bool dynamo_graph = aot_layer();
+  std::optional<GraphDifference> user = dynamo_graph ? std::optional(difference_) : evidence_.user_graph();
+  if (user && texts_equal_ && dynamo_graph) user.reset();
+  if (inputs_.other_count() || inputs_.reordered) {
+    // A training graph's saved values depend on the configuration, not on the program alone.
+    return environment && user && (user->same || user->names_only) ? Role::consequence : Role::root;
+  }
+  if (!in.empty()) {
+    if (user) return follows_inputs(*user, in) ? Role::consequence : Role::root;
+    if (follows_inputs(difference_, in)) return Role::consequence;
+    const bool sizes_only = std::all_of(in.begin(), in.end(), [](const CauseItem* i) {
+      return i->narrowed.cause_class == "shape" || i->narrowed.cause_class == "stride";
+    });
+    return sizes_only || dynamo_graph ? Role::root : Role::consequence;
+  }
+  if (!environment) return Role::root;
+  if (dynamo_graph)
+    return difference_.same || (difference_.dtypes && find("default_dtype") != nullptr) ? Role::consequence
+                                                                                        : Role::root;
+  if (user) return user->same || user->names_only ? Role::consequence : Role::root;
+  return Role::consequence;
+}
+
+void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
+  Narrowed& n = gm.narrowed;
+  n.cause_class = "graph";
+  if (gm.change.before == nullptr || gm.change.after == nullptr) {
+    n.before.clear();
+    n.after.clear();
+    return;
+  }
+  const GraphDifference* d = &difference_;
+  const auto& user = evidence_.user_graph();
+  if (difference_.same && user && !user->same && !aot_layer()) {
+    d = &*user;
+    gm.note = "the printed code is equal; the graphs that Dynamo captured differ";
+  }
+  n.before = d->before;
+  n.after = d->after;
+  if (d->names_only && !d->same) {
+    gm.note += gm.note.empty() ? "only names of values differ" : "";
+    story_ = "names of values: ";
+  } else if (d->moved_only && !d->same) {
+    n.cause_class = "order";
+    story_ = "the same operations in another order: ";
+  } else if (d->numbers_only && !d->same) {
+    if (in.empty() || gm.role == Role::root) n.cause_class = "constant";
+    story_ = "constant ";
+  } else if (d->same) {
+    hidden_change(gm);
+  } else if (d->before.empty()) {
+    story_ = "added ";
+  } else if (d->after.empty()) {
+    story_ = "removed ";
+  }
+  if (inputs_.reordered && d->moved_only) n.cause_class = "order";
+  if (d->same) return;
+  const std::size_t lines = d->added + d->removed + d->changed;
+  if (lines > 1)
+    counts_ = " (" + (d->added ? "+" + std::to_string(d->added) + " " : "") +
+              (d->removed ? "−" + std::to_string(d->removed) + " " : "") +
+              (d->changed ? "~" + std::to_string(d->changed) + " " : "") + "lines)";
+  unseen_setting(gm, in);
+  if (d == &difference_ && !aot_layer() && gm.role == Role::root && user && !user->same && !user->names_only) {
+    const auto quoted = [](std::string_view line) {
+      if (const std::size_t value = line.find(" = "); value != std::string_view::npos) line.remove_prefix(value + 3);
+      return line.empty() ? std::string("(none)") : "`" + shorten(line, 44) + "`";
+    };
+    program_ = quoted(user->before) + " → " + quoted(user->after);
+    gm.note += (gm.note.empty() ? "" : "; ") + ("in the program " + program_);
+  }
+}
+
+void CauseFinder::hidden_change(CauseItem& gm) {
+  Narrowed& n = gm.narrowed;
+  if (after_.constants) {
+    n.cause_class = "constant";
+    story_ = "the value of a constant that the graph holds (hashed, not printed)";
+    gm.note = "the printed code is equal and reads constants of the module; only a value can differ";
+  } else if (after_.submodules) {
+    story_ = "the code of a submodule (hashed, not printed)";
+    gm.note = "the printed code is equal and uses submodules; one of them must differ";
+  } else {
+    story_ = "something that is hashed and not printed (imports, module state)";
+    gm.note = "the printed code is equal";
+  }
+}
+
+void CauseFinder::unseen_setting(CauseItem& gm, const std::vector<CauseItem*>& in) {
+  if (aot_layer() || !in.empty() || gm.role != Role::root) return;
+  const auto& user = evidence_.user_graph();
+  if (!user || !(user->same || user->names_only)) return;
+  std::string what;
+  for (const auto& m : evidence_.modes()) {
+    if (m.name == "num_threads") continue;
+    what += (what.empty() ? "" : ", ") +
+            (m.name == "autocast_state" ? std::string("autocast") : m.name + " " + m.before + " → " + m.after);
+  }
+  for (const auto& f : evidence_.functorch())
+    what += (what.empty() ? "" : ", ") + ("torch._functorch.config." + f.name + " " + f.before + " → " + f.after);
+  if (!what.empty()) {
+    gm.note = "Dynamo captured the same graph; " + what;
+    story_ = what + "; ";
+  } else {
+    gm.note =
+        "Dynamo captured the same graph: what changed acts behind it (decompositions, partitioner, a library's "
+        "operator)";
+  }
+}
+
+}  // namespace keyhole::explain_detail
