@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the window asks of a store. Every call runs on a thread of the Session, never on the one that draws.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "inspector/core/filter.h"
+#include "inspector/core/timeline.h"
+#include "keyhole/base/error.h"
+#include "keyhole/base/pool.h"
+#include "keyhole/explain/explain.h"
+
+namespace keyhole::inspector {
+
+/// Tells long work whether anybody still waits for it.
+class Ticket {
+ public:
+  Ticket() = default;
+  Ticket(std::shared_ptr<const std::atomic<std::uint64_t>> latest, std::uint64_t mine) : latest_(std::move(latest)), mine_(mine) {}
+  [[nodiscard]] bool stale() const { return latest_ && latest_->load(std::memory_order_relaxed) != mine_; }
+
+ private:
+  std::shared_ptr<const std::atomic<std::uint64_t>> latest_;
+  std::uint64_t mine_ = 0;
+};
+
+enum class LookupColumn { time, outcome, layer, compile, run, rank, function, key, cost, saved, duration, reason };
+inline constexpr int kLookupColumns = int(LookupColumn::reason) + 1;
+
+struct LookupQuery {
+  FilterNode filter;
+  LookupColumn sort = LookupColumn::time;
+  bool descending = true;
+};
+
+enum class EntryColumn { layer, key, file, state, size, modified, cost, direction, guard };
+inline constexpr int kEntryColumns = int(EntryColumn::guard) + 1;
+
+struct EntryQuery {
+  FilterNode filter;
+  EntryColumn sort = EntryColumn::modified;
+  bool descending = true;
+};
+
+using LayerCounts = std::array<std::int64_t, kOutcomes>;  ///< index: outcome - 1
+
+/// Figures over the lookups that pass a filter.
+struct Overview {
+  struct LayerRow {
+    Layer layer = Layer::fx_graph;
+    LayerCounts counts{};
+    double lost = 0, saved = 0;  ///< seconds
+  };
+  struct Bucket {
+    Nanoseconds begin = 0;
+    std::array<LayerCounts, 9> counts{};  ///< index: layer; 0 unused
+  };
+  std::vector<LayerRow> layers;  ///< those that occur
+  LayerCounts total{};
+  double lost = 0;   ///< a miss of an inner layer within one of an outer counts once
+  double saved = 0;
+  Nanoseconds bucket_width = 0;
+  std::vector<Bucket> buckets;  ///< of the lookups with a time, in its order; runs that lie far apart leave no gap
+  std::vector<RunRow> runs;     ///< newest first
+  std::vector<double> lost_by_run;  ///< beside runs
+  std::int64_t entries = 0, snapshots = 0;
+};
+
+/// Misses of one cause.
+struct CauseCost {
+  Cause cause;
+  Verdict verdict = Verdict::unknown;
+  std::string summary;
+  std::int64_t misses = 0;
+  double seconds = 0;
+  std::vector<RowId> lookups;  ///< the costliest first
+};
+
+struct ComponentShare {
+  ComponentPtr component = nullptr;
+  std::int64_t shared_by = -1;  ///< other keys that hold the same value; -1: not counted
+  std::int64_t values = -1;     ///< how many values this component has had in the store; -1: not counted
+};
+
+/// The components of a key. `pool` owns them.
+struct KeyBreakdown {
+  std::shared_ptr<ComponentPool> pool;
+  LookupRow lookup;
+  std::vector<ComponentShare> components;  ///< in the order of the key
+  std::int64_t keys = 0;                   ///< how many keys of the layer were compared for shared_by
+};
+
+struct KeyDifference {
+  std::shared_ptr<ComponentPool> pool;
+  LookupRow before, after;
+  std::vector<ComponentChange> changes;
+};
+
+struct EntryDetails {
+  EntryRow entry;
+  SnapshotRow snapshot;
+  std::vector<LookupRow> users;   ///< lookups of its key, newest first
+  std::vector<TextRecord> texts;  ///< of the compile that made or used it: graphs, code
+};
+
+struct CompileTexts {
+  std::vector<TextRecord> texts;
+  std::vector<SymbolRecord> symbols;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  /// Changes when another process has written to the store. Costs a writer nothing.
+  virtual Result<std::int64_t> version() = 0;
+
+  virtual Result<std::int64_t> count(const LookupQuery& query, const Ticket& ticket) = 0;
+  /// Rows `first` … of the result of a query; fewer at its end.
+  virtual Result<std::vector<LookupRow>> rows(const LookupQuery& query, std::int64_t first, std::size_t limit) = 0;
+  virtual Result<TimelinePtr> timeline(const FilterNode& filter, bool aligned, const Ticket& ticket) = 0;
+  virtual Result<Overview> overview(const FilterNode& filter, const Ticket& ticket) = 0;
+  /// Causes of the misses that pass the filter, the most expensive first; of the newest `limit` misses.
+  virtual Result<std::vector<CauseCost>> causes(const FilterNode& filter, std::size_t limit, const Ticket& ticket) = 0;
+
+  virtual Result<std::vector<RunRow>> runs() = 0;
+  virtual Result<std::optional<LookupRow>> lookup(RowId id) = 0;
+  virtual Result<std::vector<LookupRow>> with_key_prefix(const std::string& prefix, std::size_t limit) = 0;
+  virtual Result<Explanation> explanation(RowId lookup, std::optional<RowId> against) = 0;
+  virtual Result<KeyBreakdown> breakdown(RowId lookup, const Ticket& ticket) = 0;
+  virtual Result<KeyDifference> difference(RowId before, RowId after) = 0;
+  virtual Result<CompileTexts> texts(RowId lookup) = 0;
+
+  virtual Result<std::int64_t> count_entries(const EntryQuery& query, const Ticket& ticket) = 0;
+  virtual Result<std::vector<EntryRow>> entries(const EntryQuery& query, std::int64_t first, std::size_t limit) = 0;
+  virtual Result<EntryDetails> entry(RowId id) = 0;
+  virtual Result<std::vector<Problem>> problems(RowId run) = 0;
+};
+
+/// Opens a store, read-only. The errors of Reader::open.
+Result<std::unique_ptr<Source>> open_store(const std::string& folder);
+/// Where `keyhole` records unless told otherwise.
+QString default_store_folder();
+
+}  // namespace keyhole::inspector
