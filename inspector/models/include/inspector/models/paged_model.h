@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// A table over a query result of any size. Holds the pages around what is looked at and asks the session for others, one
+// at a time, the newest wish first; a cell whose page is under way shows an ellipsis. The rows of the former query stay
+// until the first page of the new one is there. Nothing here blocks.
+#pragma once
+
+#include <QAbstractTableModel>
+#include <algorithm>
+#include <map>
+
+#include "inspector/core/session.h"
+#include "inspector/models/roles.h"
+
+namespace keyhole::inspector {
+
+class PagedModelBase : public QAbstractTableModel {
+  Q_OBJECT
+ public:
+  using QAbstractTableModel::QAbstractTableModel;
+  [[nodiscard]] virtual qint64 total() const = 0;  ///< rows of the result; -1: not counted yet
+  virtual void reload() = 0;                       ///< asks again, keeping what is shown until the answer is there
+ Q_SIGNALS:
+  void loaded();  ///< the first page of a query, or all that there is
+  void counted(qint64 rows);
+  void failed(const keyhole::Error& error);
+};
+
+/// `Row` has an `id`. A deriving class names the columns and shows a row.
+template <class Row, class Query>
+class PagedModel : public PagedModelBase {
+ public:
+  static constexpr int kPage = 200;
+  static constexpr std::size_t kPages = 40;  // 8,000 rows of about 1 KB
+  // QTableView cannot show more rows than INT_MAX / row height.
+  static constexpr qint64 kMaxRows = 40'000'000;
+
+  explicit PagedModel(QObject* parent) : PagedModelBase(parent) {}
+
+  void set_session(Session* session) {
+    beginResetModel();
+    session_ = session;
+    pages_.clear();
+    rows_ = 0;
+    counted_ = -1;
+    first_here_ = false;
+    in_flight_ = wanted_ = -1;
+    endResetModel();
+    if (session_) restart();
+  }
+  void set_query(Query query) {
+    query_ = std::move(query);
+    if (session_) restart();
+  }
+  [[nodiscard]] const Query& query() const { return query_; }
+  [[nodiscard]] Session* session() const { return session_; }
+  void reload() override {
+    if (!session_) return;
+    if (!first_here_) return restart();
+    for (auto& [number, page] : pages_) page.stale = true;
+    ask_count();
+    if (rows_ > 0) Q_EMIT dataChanged(index(0, 0), index(rows_ - 1, columnCount() - 1));
+    if (rows_ == 0) restart();
+  }
+  [[nodiscard]] qint64 total() const override { return counted_; }
+
+  /// Null where the page is not there (it is asked for).
+  const Row* row_at(int row) const {
+    const auto it = pages_.find(row / kPage);
+    if (it == pages_.end()) {
+      const_cast<PagedModel*>(this)->want(row / kPage);
+      return nullptr;
+    }
+    it->second.used = ++clock_;
+    if (it->second.stale) const_cast<PagedModel*>(this)->want(row / kPage);
+    const auto offset = std::size_t(row % kPage);
+    return offset < it->second.rows.size() ? &it->second.rows[offset] : nullptr;
+  }
+  /// Where a row stands among the pages at hand; -1: not there.
+  [[nodiscard]] int row_of(RowId id) const {
+    for (const auto& [number, page] : pages_)
+      for (std::size_t i = 0; i < page.rows.size(); ++i)
+        if (page.rows[i].id == id) return number * kPage + int(i);
+    return -1;
+  }
+
+  int rowCount(const QModelIndex& parent = {}) const override { return parent.isValid() ? 0 : rows_; }
+
+  QVariant data(const QModelIndex& index, int role) const override {
+    if (!checkIndex(index, CheckIndexOption::IndexIsValid | CheckIndexOption::ParentIsInvalid)) return {};
+    if (role == Qt::SizeHintRole) return {};  // never loads
+    const Row* row = row_at(index.row());
+    if (row) return cell(*row, index.column(), role);
+    return role == Qt::DisplayRole && index.column() == 0 ? QVariant(QStringLiteral("…")) : QVariant();
+  }
+
+ protected:
+  virtual QVariant cell(const Row& row, int column, int role) const = 0;
+  virtual Result<std::vector<Row>> fetch(Source& source, const Query& query, qint64 first, std::size_t limit) const = 0;
+  virtual Result<std::int64_t> count(Source& source, const Query& query, const Ticket& ticket) const = 0;
+
+ private:
+  enum Channel { kFirst, kCount, kPageChannel };
+  struct Page {
+    std::vector<Row> rows;
+    mutable std::uint64_t used = 0;
+    bool stale = false;  ///< shown until the store's present state is here
+  };
+
+  // A new query: nothing of the former answer stays once the first page is here.
+  void restart() {
+    session_->drop(this, kPageChannel);
+    in_flight_ = wanted_ = -1;
+    first_here_ = false;
+    counted_ = -1;
+    session_->ask(
+        Session::Lane::quick, this, kFirst,
+        [this, query = query_](Source& s, const Ticket&) { return fetch(s, query, 0, kPage); },
+        [this](Result<std::vector<Row>> rows) {
+          if (!rows) {
+            Q_EMIT failed(rows.error());
+            return;
+          }
+          beginResetModel();
+          pages_.clear();
+          first_here_ = true;
+          if (rows->size() < kPage) counted_ = qint64(rows->size());
+          rows_ = counted_ >= 0 ? int(std::min(counted_, kMaxRows)) : int(rows->size());
+          pages_[0] = {std::move(*rows), ++clock_, false};
+          endResetModel();
+          Q_EMIT loaded();
+          if (counted_ >= 0) Q_EMIT counted(counted_);
+        });
+    ask_count();
+  }
+
+  void ask_count() {
+    session_->ask(
+        Session::Lane::slow, this, kCount,
+        [this, query = query_](Source& s, const Ticket& t) { return count(s, query, t); },
+        [this](Result<std::int64_t> n) {
+          if (!n) {
+            Q_EMIT failed(n.error());
+            return;
+          }
+          if (*n == counted_) return;
+          counted_ = *n;
+          if (!first_here_) return;
+          const int rows = int(std::min<qint64>(*n, kMaxRows));
+          if (rows > rows_) {
+            beginInsertRows({}, rows_, rows - 1);
+            rows_ = rows;
+            endInsertRows();
+          } else if (rows < rows_) {
+            beginRemoveRows({}, rows, rows_ - 1);
+            rows_ = rows;
+            endRemoveRows();
+          }
+          Q_EMIT counted(counted_);
+        });
+  }
+
+  void want(int page) {
+    wanted_ = page;
+    if (in_flight_ >= 0 || !session_) return;
+    in_flight_ = page;
+    session_->ask(
+        Session::Lane::quick, this, kPageChannel,
+        [this, query = query_, page](Source& s, const Ticket&) { return fetch(s, query, qint64(page) * kPage, kPage); },
+        [this, page](Result<std::vector<Row>> rows) {
+          in_flight_ = -1;
+          if (!rows) {
+            Q_EMIT failed(rows.error());
+            return;
+          }
+          if (pages_.size() >= kPages) {
+            const auto oldest = std::min_element(pages_.begin(), pages_.end(),
+                                                 [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
+            pages_.erase(oldest);
+          }
+          pages_[page] = {std::move(*rows), ++clock_, false};
+          const int first = page * kPage, last = std::min(rows_, first + kPage) - 1;
+          if (first <= last) Q_EMIT dataChanged(index(first, 0), index(last, columnCount() - 1));
+          if (const auto next = pages_.find(wanted_); wanted_ >= 0 && (next == pages_.end() || next->second.stale)) want(wanted_);
+        });
+  }
+
+  Session* session_ = nullptr;
+  Query query_;
+  std::map<int, Page> pages_;
+  mutable std::uint64_t clock_ = 0;
+  int rows_ = 0, in_flight_ = -1, wanted_ = -1;
+  qint64 counted_ = -1;
+  bool first_here_ = false;
+};
+
+}  // namespace keyhole::inspector

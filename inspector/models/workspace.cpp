@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspector/models/workspace.h"
+
+namespace keyhole::inspector {
+namespace {
+
+constexpr std::size_t kRemembered = 200;
+constexpr int kWatchMilliseconds = 1000;
+constexpr qint64 kPauseMilliseconds = 1000;  // of typing, after which undo stops
+
+}  // namespace
+
+Workspace::Workspace(QObject* parent) : QObject(parent) {}
+Workspace::~Workspace() = default;
+
+void Workspace::open(Session::Opener opener, const QString& name) {
+  session_ = std::make_unique<Session>(std::move(opener));
+  name_ = name;
+  connect(session_.get(), &Session::opened, this, [this] {
+    session_->watch(kWatchMilliseconds);
+    Q_EMIT opened();
+  });
+  connect(session_.get(), &Session::failed, this, &Workspace::failed);
+  connect(session_.get(), &Session::changed, this, &Workspace::rows_changed);
+  apply_filter({});
+  filters_ = {QString()};
+  filter_at_ = 0;
+  place_ = Place{PageId::overview, {}, 0, 0, {}};
+  places_ = {place_};
+  at_ = 0;
+  Q_EMIT store_changed();
+  Q_EMIT place_changed();
+}
+
+void Workspace::close() {
+  session_.reset();
+  name_.clear();
+  place_ = Place{PageId::start, {}, 0, 0, {}};
+  places_ = {place_};
+  at_ = 0;
+  Q_EMIT store_changed();
+  Q_EMIT place_changed();
+}
+
+void Workspace::close_failed() {
+  place_ = Place{PageId::start, {}, 0, 0, {}};
+  places_ = {place_};
+  at_ = 0;
+  Q_EMIT place_changed();
+}
+
+void Workspace::apply_filter(const QString& text) {
+  filter_ = parse_filter(text);
+  if (!filter_.error) good_ = filter_;
+  Q_EMIT filter_changed();
+}
+
+void Workspace::set_filter(const QString& text, bool typed) {
+  if (text == filter_.source) return;
+  apply_filter(text);
+  if (filter_.error) return;
+  const bool same_stroke = typed && last_typed_.isValid() && last_typed_.elapsed() < kPauseMilliseconds && filter_at_ > 0;
+  if (typed)
+    last_typed_.start();
+  else
+    last_typed_.invalidate();
+  filters_.resize(same_stroke ? filter_at_ : filter_at_ + 1);
+  filters_.push_back(text);
+  if (filters_.size() > kRemembered) filters_.erase(filters_.begin());
+  filter_at_ = filters_.size() - 1;
+  place_.filter = text;
+  places_[at_] = place_;
+}
+
+void Workspace::undo_filter() {
+  if (filter_.error)
+    apply_filter(filters_[filter_at_]);
+  else if (can_undo_filter()) apply_filter(filters_[--filter_at_]);
+}
+
+void Workspace::redo_filter() {
+  if (can_redo_filter()) apply_filter(filters_[++filter_at_]);
+}
+
+void Workspace::select(RowId lookup) {
+  if (lookup == place_.lookup) return;
+  place_.lookup = lookup;
+  place_.against = 0;
+  places_[at_] = place_;
+  Q_EMIT selection_changed(lookup);
+}
+
+void Workspace::go(Place place) {
+  if (place == place_) return;
+  places_.resize(at_ + 1);
+  places_.push_back(place);
+  if (places_.size() > kRemembered) places_.erase(places_.begin());
+  at_ = places_.size() - 1;
+  apply(place);
+}
+
+void Workspace::go(PageId page) {
+  Place place = place_;
+  place.page = page;
+  go(std::move(place));
+}
+
+void Workspace::go_to_rows(const QString& filter) {
+  Place place = place_;
+  place.page = PageId::history;
+  place.filter = filter;
+  go(std::move(place));
+}
+
+void Workspace::explain(RowId lookup) {
+  Place place = place_;
+  place.page = PageId::diagnose;
+  place.lookup = lookup;
+  place.against = 0;
+  place.tab = QStringLiteral("why");
+  go(std::move(place));
+}
+
+void Workspace::back() {
+  if (can_go_back()) apply(places_[--at_]);
+}
+
+void Workspace::forward() {
+  if (can_go_forward()) apply(places_[++at_]);
+}
+
+void Workspace::apply(const Place& place) {
+  const Place before = place_;
+  place_ = place;
+  if (place.filter != filter_.source) {
+    apply_filter(place.filter);
+    filters_.resize(filter_at_ + 1);
+    filters_.push_back(place.filter);
+    filter_at_ = filters_.size() - 1;
+  }
+  if (before.lookup != place.lookup) Q_EMIT selection_changed(place.lookup);
+  Q_EMIT place_changed();
+}
+
+}  // namespace keyhole::inspector
