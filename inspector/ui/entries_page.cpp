@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspector/ui/entries_page.h"
+
+#include <QHeaderView>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QLabel>
+#include <QLineEdit>
+#include <QPlainTextEdit>
+#include <QRegularExpression>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QTabWidget>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "inspector/core/format.h"
+#include "inspector/models/entry_model.h"
+#include "inspector/models/node_model.h"
+#include "inspector/ui/bars.h"
+#include "inspector/ui/theme.h"
+#include "inspector/ui/views.h"
+
+namespace keyhole::inspector {
+namespace {
+
+constexpr qsizetype kShownText = 2'000'000;  // characters; what is longer is cut, and says so
+
+QPlainTextEdit* make_text(const QString& name) {
+  auto* text = new QPlainTextEdit;
+  text->setReadOnly(true);
+  text->setFont(code_font());
+  text->setLineWrapMode(QPlainTextEdit::NoWrap);
+  text->setAccessibleName(name);
+  text->setFrameShape(QFrame::NoFrame);
+  return text;
+}
+
+// A JSON value as rows of a tree.
+Node node_of(const QString& name, const QJsonValue& value, int depth) {
+  Node node;
+  QString text;
+  if (value.isObject() && depth < 16) {
+    const QJsonObject object = value.toObject();
+    for (auto it = object.begin(); it != object.end(); ++it) node.children.push_back(node_of(it.key(), it.value(), depth + 1));
+    text = plural(object.size(), QStringLiteral("field"), QStringLiteral("fields"));
+  } else if (value.isArray() && depth < 16) {
+    const QJsonArray array = value.toArray();
+    for (int i = 0; i < array.size() && i < 1000; ++i) node.children.push_back(node_of(QString::number(i), array[i], depth + 1));
+    text = plural(array.size(), QStringLiteral("item"), QStringLiteral("items"));
+  } else {
+    text = value.isString() ? value.toString() : value.toVariant().toString();
+  }
+  Cell cell(one_line(text, 400), node.children.empty() ? CellStyle::normal : CellStyle::muted);
+  cell.tip = cell.exact = text;
+  node.cells = {Cell(name), cell};
+  return node;
+}
+
+Node fact(const QString& name, const QString& value, const QString& exact = {}) {
+  Node node;
+  Cell cell(one_line(value, 400));
+  cell.tip = cell.exact = exact.isEmpty() ? value : exact;
+  node.cells = {Cell(name, CellStyle::muted), cell};
+  return node;
+}
+
+}  // namespace
+
+SourceHighlighter::SourceHighlighter(QTextDocument* document, const QWidget& widget) : QSyntaxHighlighter(document), widget_(widget) {}
+
+void SourceHighlighter::highlightBlock(const QString& text) {
+  static const QRegularExpression tokens(QStringLiteral(
+      "(?<comment>#(?!include|define|pragma|if|ifdef|ifndef|endif|else)[^\\n]*|//[^\\n]*)"
+      "|(?<literal>[fr]?\"\"\"|[fr]?'''|[fr]?\"(?:[^\"\\\\]|\\\\.)*\"|[fr]?'(?:[^'\\\\]|\\\\.)*')"
+      "|(?<keyword>\\b(?:def|class|return|import|from|as|if|elif|else|for|while|in|is|not|and|or|with|try|except|finally|raise|"
+      "lambda|del|pass|None|True|False|global|yield|assert|async|await|auto|const|void|int|long|float|double|char|bool|static|"
+      "inline|template|typename|struct|namespace|using|extern|include|define|pragma|int64_t|int32_t|uint8_t)\\b)"
+      "|(?<number>\\b(?:0x[0-9a-fA-F]+|\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?)\\b)"));
+  const Theme& theme = Theme::of(widget_);
+  if (text.size() > 5000) return;
+  // A triple quote that opens and does not close on its line makes a block of literal.
+  const QString triple = QStringLiteral("'''"), doubled = QStringLiteral("\"\"\"");
+  int from = 0;
+  setCurrentBlockState(0);
+  if (previousBlockState() > 0) {
+    const QString& end = previousBlockState() == 1 ? triple : doubled;
+    const auto close = text.indexOf(end);
+    setFormat(0, int(close < 0 ? text.size() : close + 3), theme.literal);
+    if (close < 0) {
+      setCurrentBlockState(previousBlockState());
+      return;
+    }
+    from = int(close) + 3;
+  }
+  for (auto it = tokens.globalMatch(text, from); it.hasNext();) {
+    const auto match = it.next();
+    const int at = int(match.capturedStart());
+    if (at < from) continue;
+    if (!match.captured(QStringLiteral("comment")).isEmpty()) {
+      setFormat(at, int(match.capturedLength()), theme.comment);
+    } else if (const QString literal = match.captured(QStringLiteral("literal")); !literal.isEmpty()) {
+      if (literal.endsWith(triple) || literal.endsWith(doubled)) {
+        const QString quote = literal.right(3);
+        const auto close = text.indexOf(quote, match.capturedEnd());
+        setFormat(at, int(close < 0 ? text.size() : close + 3) - at, theme.literal);
+        if (close < 0) {
+          setCurrentBlockState(quote == triple ? 1 : 2);
+          return;
+        }
+        from = int(close) + 3;
+      } else {
+        setFormat(at, int(match.capturedLength()), theme.literal);
+      }
+    } else if (!match.captured(QStringLiteral("keyword")).isEmpty()) {
+      setFormat(at, int(match.capturedLength()), theme.keyword);
+    } else {
+      setFormat(at, int(match.capturedLength()), theme.number);
+    }
+  }
+}
+
+EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
+    : Page(workspace, parent), model_(new EntryModel(this)), view_(make_table(model_, QStringLiteral("Entries"), workspace)),
+      filter_(new QLineEdit), error_(make_label({}, "muted")), count_(make_label({}, "muted")), head_(make_label({}, "sentence")),
+      empty_(new EmptyState(QStringLiteral("No cache folder was looked at yet"),
+                            QStringLiteral("Import one:  keyhole import /tmp/torchinductor_you\nor drop the folder here. "
+                                           "keyhole record takes a snapshot of the folder that the program uses."))),
+      stack_(new QStackedWidget), tabs_(new QTabWidget),
+      facts_(new NodeModel({QStringLiteral("Field"), QStringLiteral("Value")}, this)),
+      users_(new NodeModel({QStringLiteral("Time"), QStringLiteral("Outcome"), QStringLiteral("Run"), QStringLiteral("Compile"), QStringLiteral("Function")}, this)),
+      texts_(new NodeModel({QStringLiteral("Text"), QStringLiteral("Lines")}, this)), source_(make_text(QStringLiteral("Source"))),
+      guard_(make_text(QStringLiteral("Guard"))) {
+  filter_->setPlaceholderText(QStringLiteral("Filter entries: layer:fx_graph size>1MB state:damaged"));
+  filter_->setAccessibleName(QStringLiteral("Filter entries"));
+  filter_->setClearButtonEnabled(true);
+  for (QObject* child : filter_->children())
+    if (auto* button = qobject_cast<QToolButton*>(child)) button->setAccessibleName(QStringLiteral("Clear the filter of entries"));
+  error_->hide();
+  view_->setSortingEnabled(true);
+  view_->sortByColumn(int(EntryColumn::modified), Qt::DescendingOrder);
+  const int widths[kEntryColumns] = {110, 96, 320, 90, 80, 150, 80, 90, 160};
+  for (int c = 0; c < kEntryColumns; ++c) view_->setColumnWidth(c, widths[c]);
+
+  auto* left = new QWidget;
+  auto* left_layout = new QVBoxLayout(left);
+  left_layout->setContentsMargins(0, 0, 0, 0);
+  left_layout->addWidget(filter_);
+  left_layout->addWidget(error_);
+  left_layout->addWidget(view_, 1);
+  left_layout->addWidget(count_);
+
+  auto* details = new QWidget;
+  auto* detail_layout = new QVBoxLayout(details);
+  detail_layout->setContentsMargins(0, 0, 0, 0);
+  head_->setText(QStringLiteral("Choose an entry to see what is in it"));
+  detail_layout->addWidget(head_);
+  facts_view_ = make_tree(facts_, QStringLiteral("Facts of the entry"), workspace_);
+  users_view_ = make_table(users_, QStringLiteral("Who looked it up"), workspace_);
+  texts_view_ = make_table(texts_, QStringLiteral("Texts of its compile"), workspace_);
+  texts_view_->setMaximumWidth(260);
+  auto* code = new QSplitter(Qt::Horizontal);
+  code->addWidget(texts_view_);
+  code->addWidget(source_);
+  code->setSizes({220, 700});
+  tabs_->setDocumentMode(true);
+  tabs_->setAccessibleName(QStringLiteral("Details of the entry"));
+  tabs_->addTab(facts_view_, QStringLiteral("Facts"));
+  tabs_->addTab(code, QStringLiteral("Source"));
+  tabs_->addTab(guard_, QStringLiteral("Guard"));
+  tabs_->addTab(users_view_, QStringLiteral("Used by"));
+  detail_layout->addWidget(tabs_, 1);
+  new SourceHighlighter(source_->document(), *source_);
+  new SourceHighlighter(guard_->document(), *guard_);
+  guard_->setLineWrapMode(QPlainTextEdit::WidgetWidth);
+
+  auto* splitter = new QSplitter(Qt::Vertical);
+  splitter->addWidget(left);
+  splitter->addWidget(details);
+  splitter->setSizes({360, 360});
+  splitter->setChildrenCollapsible(false);
+  stack_->addWidget(splitter);
+  stack_->addWidget(empty_);
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(10, 10, 10, 10);
+  layout->addWidget(stack_);
+
+  connect(filter_, &QLineEdit::textChanged, this, &EntriesPage::apply_filter);
+  connect(view_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex& index) {
+    if (const QVariant id = index.data(IdRole); id.isValid()) show_entry(id.toLongLong());
+  });
+  connect(texts_view_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex& index) {
+    if (const Node* node = texts_->node(index)) source_->setPlainText(node->payload.toString());
+  });
+  connect(users_view_, &QTableView::activated, this, [this](const QModelIndex& index) {
+    if (const Node* node = users_->node(index)) workspace_.explain(node->id);
+  });
+  connect(model_, &PagedModelBase::failed, &workspace_, &Workspace::failed);
+  connect(model_, &PagedModelBase::counted, this, [this](qint64 rows) {
+    stack_->setCurrentIndex(rows == 0 && model_->query().filter.children.empty() ? 1 : 0);
+    count_->setText(plural(rows, QStringLiteral("entry"), QStringLiteral("entries")));
+  });
+}
+
+void EntriesPage::clear() {
+  model_->set_session(nullptr);
+  facts_->set({});
+  users_->set({});
+  texts_->set({});
+  source_->clear();
+  guard_->clear();
+  shown_ = 0;
+}
+
+void EntriesPage::load() {
+  if (model_->session() != workspace_.session())
+    model_->set_session(workspace_.session());
+  else
+    model_->reload();
+}
+
+void EntriesPage::apply_filter(const QString& text) {
+  const Filter filter = parse_filter(text);
+  error_->setVisible(filter.error.has_value());
+  if (filter.error) {
+    error_->setText(QStringLiteral("Column %1: %2").arg(filter.error->column + 1).arg(filter.error->message));
+    return;
+  }
+  EntryQuery query = model_->query();
+  query.filter = filter.root;
+  model_->set_query(std::move(query));
+}
+
+void EntriesPage::show_entry(RowId id) {
+  if (id == shown_ || !workspace_.session()) return;
+  shown_ = id;
+  workspace_.session()->ask(Session::Lane::quick, this, 0, [id](Source& s, const Ticket&) { return s.entry(id); },
+                            [this](const Result<EntryDetails>& details) {
+                              if (details)
+                                show_details(*details);
+                              else
+                                workspace_.report(details.error());
+                            });
+}
+
+void EntriesPage::show_details(const EntryDetails& d) {
+  const EntryRecord& r = d.entry.record;
+  head_->setText(QStringLiteral("%1  %2").arg(title_of(r.layer), short_digest(text_of(r.key))));
+  head_->setToolTip(text_of(r.key));
+  std::vector<Node> facts;
+  facts.push_back(fact(QStringLiteral("Key"), text_of(r.key)));
+  facts.push_back(fact(QStringLiteral("File"), text_of(r.path)));
+  facts.push_back(fact(QStringLiteral("Location"), text_of(d.snapshot.record.location)));
+  facts.push_back(fact(QStringLiteral("State"), QString::fromLatin1(name_of(r.state)) + (r.state_reason.empty() ? QString() : QStringLiteral(": ") + text_of(r.state_reason))));
+  facts.push_back(fact(QStringLiteral("Size"), bytes_text(r.size), exact_bytes(r.size)));
+  facts.push_back(fact(QStringLiteral("Modified"), date_clock_text(r.modified), exact_time(r.modified)));
+  if (r.cost >= 0) facts.push_back(fact(QStringLiteral("Saves"), duration_text(r.cost), exact_duration(r.cost)));
+  if (r.direction != Direction::unknown) facts.push_back(fact(QStringLiteral("Direction"), title_of(r.direction)));
+  if (!r.code_key.empty()) facts.push_back(fact(QStringLiteral("Code"), text_of(r.code_key)));
+  if (!r.needs.empty()) {
+    Node needs = fact(QStringLiteral("Needs"), plural(std::int64_t(r.needs.size()), QStringLiteral("file or key"), QStringLiteral("files and keys")));
+    for (const std::string& need : r.needs) needs.children.push_back(fact({}, text_of(need)));
+    facts.push_back(std::move(needs));
+  }
+  const QJsonDocument metadata = QJsonDocument::fromJson(QByteArray::fromStdString(r.metadata_json));
+  const QJsonObject object = metadata.object();
+  for (auto it = object.begin(); it != object.end(); ++it) facts.push_back(node_of(it.key(), it.value(), 0));
+  facts_->set(std::move(facts));
+  facts_view_->resizeColumnToContents(0);
+
+  guard_->setPlainText(r.guard.empty() ? QStringLiteral("No guard: the entry holds for every input of its key.")
+                                       : text_of(r.guard).replace(QStringLiteral(" and "), QStringLiteral("\nand ")));
+  std::vector<Node> users;
+  for (const LookupRow& user : d.users) {
+    Node node;
+    node.id = user.id;
+    Cell time(date_clock_text(user.record.time));
+    time.tip = exact_time(user.record.time);
+    node.cells = {time, Cell::of(user.record.outcome), Cell(text_of(user.run_name)), Cell(text_of(user.record.compile.text())), Cell(text_of(user.function))};
+    users.push_back(std::move(node));
+  }
+  tabs_->setTabText(3, QStringLiteral("Used by (%1)").arg(users.size()));
+  users_->set(std::move(users));
+  users_view_->resizeColumnsToContents();
+
+  std::vector<Node> texts;
+  for (const TextRecord& text : d.texts) {
+    Node node;
+    QString name = QString::fromLatin1(name_of(text.kind)).replace(u'_', u' ');
+    Cell cell(name);
+    cell.tip = text_of(text.name);
+    const auto lines = std::count(text.text.begin(), text.text.end(), '\n') + 1;
+    node.cells = {cell, Cell::figure(count_text(lines), {}, double(lines))};
+    QString shown = text_of(text.text);
+    if (shown.size() > kShownText) shown = shown.left(kShownText) + QStringLiteral("\n… cut: the text has %1 characters").arg(count_text(shown.size()));
+    node.payload = shown;
+    if (text.kind == TextKind::output_code) texts.insert(texts.begin(), std::move(node));
+    else texts.push_back(std::move(node));
+  }
+  const bool none = texts.empty();
+  texts_->set(std::move(texts));
+  texts_view_->resizeColumnsToContents();
+  if (none)
+    source_->setPlainText(QStringLiteral("No source is recorded for this entry: its compile's trace was not imported."));
+  else
+    texts_view_->setCurrentIndex(texts_->index(0, 0));
+}
+
+}  // namespace keyhole::inspector

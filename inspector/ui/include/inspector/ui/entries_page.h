@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <QSyntaxHighlighter>
+
+#include "inspector/ui/page.h"
+
+class QLabel;
+class QLineEdit;
+class QPlainTextEdit;
+class QStackedWidget;
+class QTabWidget;
+class QTableView;
+class QTreeView;
+
+namespace keyhole::inspector {
+
+class EmptyState;
+class EntryModel;
+class NodeModel;
+
+/// Colours Python and C++ source: keywords, literals, comments, numbers.
+class SourceHighlighter : public QSyntaxHighlighter {
+  Q_OBJECT
+ public:
+  SourceHighlighter(QTextDocument* document, const QWidget& widget);
+
+ protected:
+  void highlightBlock(const QString& text) override;
+
+ private:
+  const QWidget& widget_;
+};
+
+/// Everything that the snapshots hold: a table with its own filter, and the details of one entry.
+class EntriesPage : public Page {
+  Q_OBJECT
+ public:
+  explicit EntriesPage(Workspace& workspace, QWidget* parent = nullptr);
+  [[nodiscard]] EntryModel* model() const { return model_; }
+
+ protected:
+  void load() override;
+  void clear() override;
+
+ private:
+  void apply_filter(const QString& text);
+  void show_entry(RowId id);
+  void show_details(const EntryDetails& details);
+
+  EntryModel* model_;
+  QTableView* view_;
+  QLineEdit* filter_;
+  QLabel *error_, *count_, *head_;
+  EmptyState* empty_;
+  QStackedWidget* stack_;
+  QTabWidget* tabs_;
+  NodeModel *facts_, *users_, *texts_;
+  QTreeView* facts_view_;
+  QTableView *users_view_, *texts_view_;
+  QPlainTextEdit *source_, *guard_;
+  RowId shown_ = 0;
+};
+
+}  // namespace keyhole::inspector

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "inspector/ui/page.h"
+
+class QCheckBox;
+class QLabel;
+class QSplitter;
+class QStackedWidget;
+class QTableView;
+
+namespace keyhole::inspector {
+
+class EmptyState;
+class LookupModel;
+class TimelineView;
+
+/// A table of lookups that follows the filter and the selection of the workspace. Used by the pages below.
+class LookupTable : public QWidget {
+  Q_OBJECT
+ public:
+  /// `compact`: only the columns that tell lookups apart.
+  LookupTable(Workspace& workspace, bool compact, QWidget* parent = nullptr);
+  [[nodiscard]] QTableView* view() const { return view_; }
+  [[nodiscard]] LookupModel* model() const { return model_; }
+
+ private:
+  void follow_selection();
+  void show_count();
+
+  Workspace& workspace_;
+  LookupModel* model_;
+  QTableView* view_;
+  QLabel* count_;
+  EmptyState* empty_;
+  QStackedWidget* stack_;
+};
+
+/// The timeline of the workspace's filter, with its switch for aligned runs.
+class TimelinePanel : public Page {
+  Q_OBJECT
+ public:
+  explicit TimelinePanel(Workspace& workspace, QWidget* parent = nullptr);
+  [[nodiscard]] TimelineView* view() const { return view_; }
+
+ protected:
+  void load() override;
+  void clear() override;
+
+ private:
+  TimelineView* view_;
+  QCheckBox* aligned_;
+  QLabel* note_;
+};
+
+/// All lookups, as a table and over time; the selection of both is one.
+class HistoryPage : public QWidget {
+  Q_OBJECT
+ public:
+  explicit HistoryPage(Workspace& workspace, QWidget* parent = nullptr);
+  [[nodiscard]] QSplitter* splitter() const { return splitter_; }
+  [[nodiscard]] LookupTable* table() const { return table_; }
+  [[nodiscard]] TimelinePanel* timeline() const { return timeline_; }
+
+ private:
+  QSplitter* splitter_;
+  LookupTable* table_;
+  TimelinePanel* timeline_;
+};
+
+}  // namespace keyhole::inspector
