@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Clicks and types through every page, offscreen.
+#include <QAbstractButton>
+#include <QAccessible>
+#include <QApplication>
+#include <QClipboard>
+#include <QDirIterator>
+#include <QLabel>
+#include <QLineEdit>
+#include <QSettings>
+#include <QStandardPaths>
+#include <QTabWidget>
+#include <QTableView>
+#include <QTreeView>
+#include <QtTest>
+
+#include "inspector/core/format.h"
+#include "inspector/models/roles.h"
+#include "inspector/ui/charts.h"
+#include "inspector/ui/diff_view.h"
+#include "inspector/ui/main_window.h"
+#include "inspector/ui/timeline_view.h"
+#include "inspector/ui/views.h"
+#include "made_store.h"
+
+using namespace keyhole;
+using namespace keyhole::inspector;
+
+namespace {
+
+// The visible widget of a type with this accessible name.
+template <class T>
+T* named(QWidget& window, const QString& name) {
+  for (T* w : window.findChildren<T*>())
+    if (w->accessibleName() == name && w->isVisible()) return w;
+  return nullptr;
+}
+
+}  // namespace
+
+class TestWindow : public QObject {
+  Q_OBJECT
+  made::Store store_;
+
+  std::unique_ptr<MainWindow> shown() {
+    auto window = std::make_unique<MainWindow>();
+    window->show();
+    window->open_store(store_.qpath());
+    auto* view = window.get();
+    [&] { QTRY_VERIFY(named<QTableView>(*view, QStringLiteral("Runs")) && named<QTableView>(*view, QStringLiteral("Runs"))->model()->rowCount() == 2); }();
+    return window;
+  }
+
+ private slots:
+  void initTestCase() {
+    QStandardPaths::setTestModeEnabled(true);
+    QApplication::setOrganizationName(QStringLiteral("keyhole-test"));
+    QApplication::setApplicationName(QStringLiteral("window"));
+    apply_theme(*qApp, Scheme::light);
+    store_.fill();
+  }
+  void init() { QSettings().clear(); }
+
+  void the_start_page_says_what_to_do() {
+    MainWindow window;
+    window.show();
+    QVERIFY(named<QAbstractItemView>(window, QStringLiteral("Recent stores")));
+  }
+
+  void a_store_that_is_not_there_is_reported_with_a_next_step() {
+    MainWindow window;
+    window.show();
+    window.open_store(QStringLiteral("/nowhere/at/all"));
+    QTRY_VERIFY([&] {
+      for (QLabel* label : window.findChildren<QLabel*>())
+        if (label->isVisible() && label->text().startsWith(QStringLiteral("What to do"))) return true;
+      return false;
+    }());
+    QVERIFY(named<QAbstractItemView>(window, QStringLiteral("Recent stores")));
+  }
+
+  void figures_lead_to_their_rows() {
+    auto window = shown();
+    auto* link = named<QPushButton>(*window, QStringLiteral("Show the rows of Bypassed"));
+    QVERIFY(link);
+    QTest::mouseClick(link, Qt::LeftButton);
+    QCOMPARE(window->workspace().place().page, PageId::history);
+    auto* table = named<QTableView>(*window, QStringLiteral("Lookups"));
+    QVERIFY(table);
+    QTRY_COMPARE(table->model()->rowCount(), 1);
+    QTest::keyClick(window.get(), Qt::Key_Left, Qt::AltModifier);
+    QCOMPARE(window->workspace().place().page, PageId::overview);
+  }
+
+  void typing_a_filter_narrows_the_table() {
+    auto window = shown();
+    window->workspace().go(PageId::history);
+    auto* table = named<QTableView>(*window, QStringLiteral("Lookups"));
+    QTRY_COMPARE(table->model()->rowCount(), 8);
+    auto* filter = named<QLineEdit>(*window, QStringLiteral("Filter"));
+    filter->setFocus();
+    QTest::keyClicks(filter, QStringLiteral("outcome:miss run:B"));
+    QTRY_COMPARE(table->model()->rowCount(), 2);
+    QTest::keyClicks(filter, QStringLiteral(" ("));
+    QVERIFY(filter->property("wrong").toBool());
+    QCOMPARE(table->model()->rowCount(), 2);  // the last good filter stays
+    QTest::keyClick(filter, Qt::Key_Z, Qt::ControlModifier);
+    QVERIFY(!filter->property("wrong").toBool());
+    auto* chip = named<QPushButton>(*window, QStringLiteral("Remove the condition run:B"));
+    QTRY_VERIFY(chip = named<QPushButton>(*window, QStringLiteral("Remove the condition run:B")));
+    QTest::mouseClick(chip, Qt::LeftButton);
+    QTRY_COMPARE(table->model()->rowCount(), 5);
+  }
+
+  void enter_on_a_row_explains_it() {
+    auto window = shown();
+    window->workspace().go_to_rows(QStringLiteral("outcome:miss run:B layer:fx_graph"));
+    auto* table = named<QTableView>(*window, QStringLiteral("Lookups"));
+    QTRY_COMPARE(table->model()->rowCount(), 1);
+    table->setCurrentIndex(table->model()->index(0, 0));
+    table->setFocus();
+    QTest::keyClick(table, Qt::Key_Return);
+    QCOMPARE(window->workspace().place().page, PageId::diagnose);
+    QLabel* why = nullptr;
+    QTRY_VERIFY((why = named<QLabel>(*window, QStringLiteral("Why"))) && why->text().contains(QStringLiteral("epilogue_fusion")));
+    auto* causes = named<QTreeView>(*window, QStringLiteral("Causes"));
+    QVERIFY(causes);
+    QVERIFY(causes->currentIndex().data().toString().contains(QStringLiteral("epilogue_fusion")));
+    auto* diff = named<DiffView>(*window, QStringLiteral("Difference: before and after"));
+    QVERIFY(diff);
+    QCOMPARE(diff->lines().size(), std::size_t{1});
+    QCOMPARE(diff->lines()[0].left, QStringLiteral("True"));
+    QCOMPARE(diff->lines()[0].right, QStringLiteral("False"));
+    auto* chain = named<ChainView>(*window, QStringLiteral("The layers of this compile"));
+    QVERIFY(chain);
+    // The key of the same lookup.
+    auto* tabs = named<QTabWidget>(*window, QStringLiteral("Explanation"));
+    tabs->setCurrentIndex(1);
+    auto* key = named<QTreeView>(*window, QStringLiteral("Components of the key"));
+    QVERIFY(key);
+    QTRY_VERIFY(key->model()->rowCount() >= 3);
+  }
+
+  void table_and_timeline_share_the_selection() {
+    auto window = shown();
+    window->workspace().go(PageId::history);
+    auto* timeline = named<TimelineView>(*window, QStringLiteral("Timeline of lookups"));
+    QVERIFY(timeline);
+    QTRY_VERIFY(timeline->timeline() && timeline->timeline()->lane_count() == 4);
+    auto* table = named<QTableView>(*window, QStringLiteral("Lookups"));
+    QTRY_COMPARE(table->model()->rowCount(), 8);
+    const QPoint at = timeline->point_of(1);
+    QVERIFY(!at.isNull());
+    QTest::mouseClick(timeline->viewport(), Qt::LeftButton, {}, at);
+    QCOMPARE(window->workspace().selected(), RowId{1});
+    QTRY_COMPARE(table->currentIndex().data(IdRole).toLongLong(), 1);
+    table->setCurrentIndex(table->model()->index(0, 0));
+    QCOMPARE(timeline->selected(), window->workspace().selected());
+    // Keys: the next event of the lane, zoom, all.
+    timeline->setFocus();
+    window->workspace().select(2);
+    QTest::keyClick(timeline, Qt::Key_Right);
+    QCOMPARE(window->workspace().selected(), RowId{3});
+    const auto whole = timeline->visible_end() - timeline->visible_begin();
+    QTest::keyClick(timeline, Qt::Key_Plus);
+    QVERIFY(timeline->visible_end() - timeline->visible_begin() < whole);
+    QTest::keyClick(timeline, Qt::Key_Home);
+    QCOMPARE(timeline->visible_end() - timeline->visible_begin(), whole);
+    // Shift and drag marks a range.
+    const int y = timeline->viewport()->height() / 2;
+    QTest::mousePress(timeline->viewport(), Qt::LeftButton, Qt::ShiftModifier, {300, y});
+    QTest::mouseMove(timeline->viewport(), {500, y});
+    QTest::mouseRelease(timeline->viewport(), Qt::LeftButton, Qt::ShiftModifier, {500, y});
+    QVERIFY(timeline->marked());
+    QVERIFY(timeline->marked()->second > timeline->marked()->first);
+    QTest::keyClick(timeline, Qt::Key_Escape);
+    QVERIFY(!timeline->marked());
+  }
+
+  void the_jump_box_finds_a_key() {
+    auto window = shown();
+    QTest::keyClick(window.get(), Qt::Key_K, Qt::ControlModifier);
+    QLineEdit* edit = nullptr;
+    QTRY_VERIFY((edit = named<QLineEdit>(*window, QStringLiteral("Jump to"))));
+    QTest::keyClicks(edit, QString::fromStdString(made::key_of('f', "0 off").substr(0, 10)));
+    auto* list = named<QAbstractItemView>(*window, QStringLiteral("Places to jump to"));
+    QTRY_VERIFY(list->model()->index(0, 0).data(IdRole).toLongLong() == 5);
+    QTest::keyClick(edit, Qt::Key_Return);
+    QCOMPARE(window->workspace().place().page, PageId::diagnose);
+    QCOMPARE(window->workspace().selected(), RowId{5});
+    QVERIFY(!edit->isVisible());
+  }
+
+  void rows_are_copied_whole() {
+    auto window = shown();
+    window->workspace().go_to_rows(QStringLiteral("id=2"));
+    auto* table = named<QTableView>(*window, QStringLiteral("Lookups"));
+    QTRY_COMPARE(table->model()->rowCount(), 1);
+    table->selectRow(0);
+    table->setFocus();
+    QTest::keyClick(table, Qt::Key_C, Qt::ControlModifier);
+    const QString text = QApplication::clipboard()->text();
+    QVERIFY2(text.contains(QString::fromStdString(made::key_of('f', "0 on"))), qPrintable(text));
+    copy_rows(*table, true);
+    QVERIFY(QApplication::clipboard()->text().startsWith(QStringLiteral("Time\tOutcome")));
+    QTemporaryDir folder;
+    QString error;
+    QVERIFY(export_to(*table, folder.filePath(QStringLiteral("x.csv")), error));
+    QVERIFY(!export_to(*table, QStringLiteral("/nowhere/x.csv"), error));
+    QVERIFY(!error.isEmpty());
+  }
+
+  void a_recording_appears_as_it_goes() {
+    made::Store store;
+    store.fill();
+    MainWindow window;
+    window.show();
+    window.open_store(store.qpath());
+    window.workspace().go(PageId::history);
+    auto* table = named<QTableView>(window, QStringLiteral("Lookups"));
+    QTRY_COMPARE(table->model()->rowCount(), 8);
+    window.workspace().session()->watch(20);
+    QTest::qWait(60);
+    auto c = store.begin("C", made::kMorning + 6000 * made::kSecond);
+    store.lookup(c, Layer::fx_graph, "0/0", made::key_of('f', "0 on"), Outcome::hit, made::kMorning + 6001 * made::kSecond, 1);
+    store.commit();
+    QTRY_COMPARE(table->model()->rowCount(), 9);
+  }
+
+  void layouts_are_remembered() {
+    {
+      auto window = shown();
+      window->close();
+    }
+    QVERIFY(!QSettings().allKeys().filter(QStringLiteral("diagnose_top")).isEmpty());
+    QCOMPARE(QSettings().value(QStringLiteral("recent")).toStringList().value(0), store_.qpath());
+  }
+
+  void every_control_has_a_name() {
+    auto window = shown();
+    QStringList unnamed;
+    const auto walk = [&](const QString& page) {
+      for (QWidget* w : window->findChildren<QWidget*>()) {
+        if (!w->isVisible() || w->focusPolicy() == Qt::NoFocus || w->objectName().startsWith(QStringLiteral("qt_"))) continue;
+        if (qobject_cast<QLabel*>(w)) continue;
+        QAccessibleInterface* a = QAccessible::queryAccessibleInterface(w);
+        if (!a || a->text(QAccessible::Name).isEmpty())
+          unnamed << QStringLiteral("%1: %2 in %3").arg(page, QString::fromLatin1(w->metaObject()->className()),
+                                                        w->parentWidget() ? w->parentWidget()->accessibleName() : QString());
+      }
+    };
+    for (const PageId page : {PageId::overview, PageId::history, PageId::entries, PageId::diagnose, PageId::compare}) {
+      window->workspace().go(page);
+      QTest::qWait(30);
+      walk(QString::number(int(page)));
+    }
+    unnamed.removeDuplicates();
+    QVERIFY2(unnamed.isEmpty(), qPrintable(unnamed.join(u'\n')));
+  }
+
+  void colours_stand_in_the_theme_alone() {
+    static const QRegularExpression literal(QStringLiteral("#[0-9a-fA-F]{3,8}\\b|\\bQColor\\s*\\(\\s*(?:0x|\\d|\")|\\bqRgba?\\(|\\bQColorConstants\\b|\\bQt::(?:red|green|blue|white|black|gray|darkGray|lightGray|yellow|cyan|magenta)\\b"));
+    QStringList found;
+    QDirIterator files(QStringLiteral(KEYHOLE_SOURCE_DIR "/inspector"), {QStringLiteral("*.cpp"), QStringLiteral("*.h")}, QDir::Files, QDirIterator::Subdirectories);
+    int seen = 0;
+    while (files.hasNext()) {
+      QFile file(files.next());
+      if (file.fileName().endsWith(QStringLiteral("/theme.cpp"))) continue;
+      QVERIFY(file.open(QIODevice::ReadOnly));
+      ++seen;
+      int number = 0;
+      for (const QString& line : QString::fromUtf8(file.readAll()).split(u'\n')) {
+        ++number;
+        if (literal.match(line).hasMatch()) found << QStringLiteral("%1:%2: %3").arg(file.fileName()).arg(number).arg(line);
+      }
+    }
+    QVERIFY(seen > 20);
+    QVERIFY2(found.isEmpty(), qPrintable(found.join(u'\n')));
+  }
+
+  void both_schemes_keep_contrast() {
+    // WCAG: 4.5 for text, 3 for shapes.
+    const auto luminance = [](const QColor& c) {
+      const auto part = [](double v) { return v <= 0.03928 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
+      return 0.2126 * part(c.redF()) + 0.7152 * part(c.greenF()) + 0.0722 * part(c.blueF());
+    };
+    const auto contrast = [&](const QColor& a, const QColor& b) {
+      const double x = luminance(a) + 0.05, y = luminance(b) + 0.05;
+      return std::max(x, y) / std::min(x, y);
+    };
+    for (const Scheme scheme : {Scheme::light, Scheme::dark}) {
+      apply_theme(*qApp, scheme);
+      QWidget w;
+      const Theme& t = Theme::of(w);
+      QCOMPARE(t.dark, scheme == Scheme::dark);
+      QVERIFY(contrast(t.text, t.surface) >= 7);
+      QVERIFY(contrast(t.muted, t.surface) >= 4.5);
+      QVERIFY(contrast(t.muted, t.window) >= 4.5);
+      QVERIFY(contrast(t.accent, t.surface) >= 4.5);
+      for (int o = 1; o <= kOutcomes; ++o) QVERIFY2(contrast(t.of(Outcome(o)), t.surface) >= 3, name_of(Outcome(o)));
+      for (const QColor& c : {t.keyword, t.literal, t.number}) QVERIFY(contrast(c, t.surface) >= 4.5);
+    }
+    apply_theme(*qApp, Scheme::light);
+  }
+};
+
+QTEST_MAIN(TestWindow)
+#include "test_window.moc"
