@@ -40,6 +40,7 @@ class CauseFinder {
   CauseItem* find(std::string_view name);
   CauseItem* find_attr(std::string_view attr);
   void environment();
+  bool set_by_another(std::string_view flag);
   void tell_training(CauseItem& i);
   void tell_functorch(CauseItem& i);
   void tell_unstable();

@@ -129,6 +129,7 @@ void CauseFinder::environment() {
       i.rank = index == "deterministic" ? 4 : 5;
       // A new version brings new flags and new defaults.
       if (upgrade && (one_side || other_flags)) i.role = Role::consequence;
+      if (set_by_another(index)) i.role = Role::consequence;
     } else if (i.narrowed.cause_class == "determinism") {
       i.rank = 3;
     } else if (attr == "autograd_config") {
@@ -139,6 +140,13 @@ void CauseFinder::environment() {
       if (one_side && upgrade) i.role = Role::consequence;
     }
   }
+}
+
+/// Flags that Inductor sets itself where another one is on (get_cpp_wrapper_config of torch/_inductor/compile_fx.py).
+bool CauseFinder::set_by_another(std::string_view flag) {
+  if (find("inductor_config[cpp_wrapper]") == nullptr) return false;
+  return flag == "triton.autotune_at_compile_time" || flag == "triton.autotune_cublasLt" ||
+         flag == "triton.store_cubin";
 }
 
 void CauseFinder::tell_training(CauseItem& i) {

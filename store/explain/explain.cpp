@@ -311,11 +311,11 @@ void explain_by_inner(const Case& c, Explanation& e) {
     Evidence evidence(c, *before);
     Cause cause;
     const auto& graph = evidence.user_graph();
-    if (graph && !graph->same) {
+    if (graph && (!graph->same || graph->renamed_in_order)) {
       cause.component = "gm";
       cause.before = shorten(graph->before, 200);
       cause.after = shorten(graph->after, 200);
-      cause.cause_class = graph->moved_only ? "order" : "graph";
+      cause.cause_class = graph->moved_only || graph->renamed_in_order ? "order" : "graph";
       cause.note = "read from the graphs that Dynamo captured; Inductor's graph is the same";
     } else if (!evidence.functorch().empty()) {
       const auto& f = evidence.functorch().front();

@@ -9,6 +9,33 @@
 namespace keyhole::explain_detail {
 namespace {
 
+/// Names of the arguments, in order. Those that AOTAutograd numbers (primals_1) name nothing.
+std::vector<std::string_view> arguments(std::string_view signature) {
+  std::vector<std::string_view> out;
+  const std::size_t open = signature.find('(');
+  bool begins = false;  // a name may stand here
+  int depth = 0;
+  for (std::size_t i = open; i < signature.size();) {
+    const char c = signature[i];
+    if (c == '"') {
+      i = std::min(signature.find('"', i + 1), signature.size() - 1) + 1;
+      continue;
+    }
+    if (c == '(' || c == '[') ++depth;
+    if (c == ')' || c == ']') --depth;
+    if (depth == 1 && (c == '(' || c == ',')) begins = true;
+    std::size_t n = 0;
+    while (i + n < signature.size() && word_char(signature[i + n])) ++n;
+    if (begins && n > 0) {
+      const std::string_view name = signature.substr(i, n);
+      if (name != "self" && value_name(name) != "primals") out.push_back(name);
+      begins = false;
+    }
+    i += std::max<std::size_t>(n, 1);
+  }
+  return out;
+}
+
 // Alignment costs rows times columns; beyond this only counts are compared. 600 * 600 cells take under a millisecond.
 constexpr std::size_t kAlignLimit = 600;
 
@@ -157,6 +184,15 @@ GraphDifference compare(const GraphText& before, const GraphText& after) {
   std::vector<const GraphLine*> b;
   for (std::size_t i = head; i + tail < before.lines.size(); ++i) a.push_back(&before.lines[i]);
   for (std::size_t i = head; i + tail < after.lines.size(); ++i) b.push_back(&after.lines[i]);
+  {
+    auto x = arguments(before.signature);
+    auto y = arguments(after.signature);
+    if (x != y) {
+      std::sort(x.begin(), x.end());
+      std::sort(y.begin(), y.end());
+      d.renamed_in_order = x.size() > 1 && x == y;
+    }
+  }
   if (a.empty() && b.empty()) {
     d.same = true;
     return d;

@@ -37,14 +37,15 @@ double similarity(const GraphText& a, const GraphText& b);
 struct GraphDifference {
   std::string before, after;  ///< the first telling line on both sides, narrowed; empty: nothing there on that side
   std::size_t removed = 0, added = 0, changed = 0;  ///< lines
-  bool same = false;           ///< no line differs in what it computes (names of values and arguments aside)
-  bool names_only = false;     ///< lines differ in the names of values alone
-  bool numbers_only = false;   ///< every changed line differs in numbers alone (or dtype words, where `dtypes`)
-  bool integers_only = false;  ///< numbers_only, and all of them are integers
-  bool dtypes = false;         ///< words like torch.float32 differ
-  bool moved_only = false;     ///< the same lines in another order
-  bool reshapes_only = false;  ///< what was added or removed only views, copies or converts (no arithmetic)
-  bool converts = false;       ///< conversions between dtypes were added or removed
+  bool same = false;              ///< no line differs in what it computes (names of values and arguments aside)
+  bool names_only = false;        ///< lines differ in the names of values alone
+  bool numbers_only = false;      ///< every changed line differs in numbers alone (or dtype words, where `dtypes`)
+  bool integers_only = false;     ///< numbers_only, and all of them are integers
+  bool dtypes = false;            ///< words like torch.float32 differ
+  bool moved_only = false;        ///< the same lines in another order
+  bool renamed_in_order = false;  ///< the arguments have the same names in another order
+  bool reshapes_only = false;     ///< what was added or removed only views, copies or converts (no arithmetic)
+  bool converts = false;          ///< conversions between dtypes were added or removed
   std::vector<std::pair<std::string, std::string>> numbers;  ///< distinct pairs that changed, at most 32
 };
 GraphDifference compare(const GraphText& before, const GraphText& after);

@@ -258,6 +258,18 @@ class TestCauses : public QObject {
     QCOMPARE(roots(e), std::vector<std::string>{"inductor_config[cpp.threads]"});
     QCOMPARE(find(e, "cpp_runtime_thread_count")->role, Role::consequence);
   }
+  void flags_that_cpp_wrapper_sets_follow_it() {
+    const Explanation e = Pair(base({{"inductor_config[cpp_wrapper]", "False"},
+                                     {"inductor_config[triton.store_cubin]", "False"},
+                                     {"fx_kwargs[cpp_wrapper]", "False"}}),
+                               base({{"inductor_config[cpp_wrapper]", "True"},
+                                     {"inductor_config[triton.store_cubin]", "True"},
+                                     {"fx_kwargs[cpp_wrapper]", "True"}}))();
+    QCOMPARE(roots(e), std::vector<std::string>{"inductor_config[cpp_wrapper]"});
+    const Explanation alone = Pair(base({{"inductor_config[triton.store_cubin]", "False"}}),
+                                   base({{"inductor_config[triton.store_cubin]", "True"}}))();
+    QCOMPARE(roots(alone), std::vector<std::string>{"inductor_config[triton.store_cubin]"});
+  }
   void the_hash_of_the_system_follows_its_fields() {
     const Explanation e = Pair(base({{"system_info[device]", "{'name': 'A100'}"}}),
                                base({{"system_info[device]", "{'name': 'H100'}"}, {"system_info[hash]", "99"}}))();

@@ -75,6 +75,16 @@ class TestGraphText : public QObject {
                                    body("    b = torch.cos(arg1_1)\n    a = torch.sin(arg0_1)\n"));
     QVERIFY(d.moved_only && !d.same);
   }
+  void arguments_in_another_order() {
+    const auto graph = [](const char* arguments, const char* line) {
+      return std::string("class G:\n    def forward(self, ") + arguments + "):\n        " + line + "\n";
+    };
+    QVERIFY(diff(graph("L_a_: \"f32[3][1]cpu\", L_b_: \"f32[3][1]cpu\"", "x = l_a_ * 1"),
+                 graph("L_b_: \"f32[3][1]cpu\", L_a_: \"f32[3][1]cpu\"", "x = l_b_ * 1"))
+                .renamed_in_order);
+    QVERIFY(!diff(graph("L_a_", "x = l_a_ * 1"), graph("L_b_", "x = l_b_ * 1")).renamed_in_order);
+    QVERIFY(!diff(graph("L_a_, L_b_", "x = l_a_ * 1"), graph("L_a_, L_b_", "x = l_b_ * 1")).renamed_in_order);
+  }
   void views_alone_are_no_arithmetic() {
     QVERIFY(
         diff(body("    sin = torch.ops.aten.sin.default(arg0_1)\n"),
