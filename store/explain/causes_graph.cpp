@@ -179,8 +179,15 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
     counts_ = " (" + (d->added ? "+" + std::to_string(d->added) + " " : "") +
               (d->removed ? "−" + std::to_string(d->removed) + " " : "") +
               (d->changed ? "~" + std::to_string(d->changed) + " " : "") + "lines)";
+  // A number that changed beside an operation is a change of its own.
+  if (in.empty() && !d->numbers_only) {
+    for (std::size_t k = 0; k < std::min<std::size_t>(2, d->numbers.size()); ++k) {
+      counts_ += ", " + d->numbers[k].first + " → " + d->numbers[k].second;
+    }
+  }
   unseen_setting(gm, in);
-  if (d == &difference_ && !aot_layer() && gm.role == Role::root && user && !user->same && !user->names_only) {
+  if (d == &difference_ && !aot_layer() && gm.role == Role::root && n.cause_class == "graph" && user && !user->same &&
+      !user->names_only) {
     const auto quoted = [](std::string_view line) {
       if (const std::size_t value = line.find(" = "); value != std::string_view::npos) line.remove_prefix(value + 3);
       return line.empty() ? std::string("(none)") : "`" + shorten(line, 44) + "`";
