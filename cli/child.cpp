@@ -3,10 +3,14 @@
 
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 extern char** environ;
 
@@ -56,6 +60,32 @@ void Child::hold_signals() {
   pthread_sigmask(SIG_BLOCK, &set, &original_mask());
 }
 
+Result<void> Child::find(const std::string& program) {
+  std::vector<std::string> places;
+  if (program.find('/') != std::string::npos) {
+    places.push_back(program);
+  } else {
+    const char* path = std::getenv("PATH");
+    std::string_view rest = path ? path : "/usr/bin:/bin";
+    for (;;) {
+      const std::size_t colon = rest.find(':');
+      const std::string_view folder = rest.substr(0, colon);
+      places.push_back((folder.empty() ? "." : std::string(folder)) + "/" + program);
+      if (colon == std::string_view::npos) break;
+      rest.remove_prefix(colon + 1);
+    }
+  }
+  std::string seen;
+  for (const std::string& place : places) {
+    struct stat status {};
+    if (stat(place.c_str(), &status) != 0) continue;
+    if (S_ISREG(status.st_mode) && access(place.c_str(), X_OK) == 0) return {};
+    seen = place;
+  }
+  if (!seen.empty()) return fail(ErrorKind::io, "it is no program that may be executed", seen);
+  return fail(ErrorKind::not_found, "there is no program " + program, {}, "check the spelling and PATH");
+}
+
 Result<Child> Child::start(const std::vector<std::string>& argv,
                            const std::vector<std::pair<std::string, std::string>>& extra) {
   std::vector<std::string> words = argv, environment = environment_with(extra);
@@ -64,11 +94,12 @@ Result<Child> Child::start(const std::vector<std::string>& argv,
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   posix_spawnattr_setsigmask(&attributes, &original_mask());
   pid_t pid = -1;
-  const int error = posix_spawnp(&pid, words[0].c_str(), nullptr, &attributes, pointers(words).data(),
-                                 pointers(environment).data());
+  const int error =
+      posix_spawnp(&pid, words[0].c_str(), nullptr, &attributes, pointers(words).data(), pointers(environment).data());
   posix_spawnattr_destroy(&attributes);
   if (error == 0) return Child(pid);
-  if (error == ENOENT) return fail(ErrorKind::not_found, "there is no program " + words[0], {}, "check the spelling and PATH");
+  if (error == ENOENT)
+    return fail(ErrorKind::not_found, "there is no program " + words[0], {}, "check the spelling and PATH");
   return fail(ErrorKind::io, std::string("the program could not be started: ") + std::strerror(error), words[0]);
 }
 

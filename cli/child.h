@@ -13,9 +13,9 @@
 
 namespace keyhole::cli {
 
-/// A program run as if we were not there: it keeps our terminal, our process group, and stdin, stdout and stderr as they
-/// are. What would end us reaches the program instead: SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on, except those
-/// that the terminal has sent to the whole group already. We end when it ends.
+/// A program run as if we were not there: it keeps our terminal, our process group, and stdin, stdout and stderr as
+/// they are. What would end us reaches the program instead: SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on, except
+/// those that the terminal has sent to the whole group already. We end when it ends.
 class Child {
  public:
   struct Ended {
@@ -26,6 +26,9 @@ class Child {
   /// From here on those signals no longer end us. Call it before other threads exist; call it once.
   static void hold_signals();
 
+  /// Whether there is such a program: a path, or a name in PATH. not_found; io where it is there and cannot be
+  /// executed.
+  static Result<void> find(const std::string& program);
   /// Starts `argv` (found in PATH) with our environment and `extra` on top. not_found, io: it could not be started.
   static Result<Child> start(const std::vector<std::string>& argv,
                              const std::vector<std::pair<std::string, std::string>>& extra);

@@ -2,13 +2,15 @@
 // What a subcommand is made of. Each file registers one: its options, its help with an example, and what it does.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "keyhole/base/error.h"
+
+namespace CLI {
+class App;  // seen by command.cpp and main.cpp alone: it costs a compiler seconds
+}
 
 namespace keyhole::cli {
 
@@ -21,6 +23,24 @@ struct Globals {
   bool json = false;
 };
 
+/// Options of one subcommand. A name is "--run", "-v,--verbose", or "PATH" for what stands without a dash. The
+/// variables that are bound must outlive the parsing; they keep their values where an option is not given.
+class Command {
+ public:
+  explicit Command(CLI::App& app) : app_(&app) {}
+
+  void text(const char* name, std::string& value, const char* help, bool required = false);
+  void texts(const char* name, std::vector<std::string>& values, const char* help, bool required = false);
+  void number(const char* name, std::size_t& value, const char* help);  ///< 1 or more
+  void flag(const char* name, bool& value, const char* help);           ///< "!--no-x" sets it to false
+  /// What stands behind "--", or from the first word on that is no option, is a program to be run: Commands::program().
+  void takes_program();
+  [[nodiscard]] bool given(const char* name) const;
+
+ private:
+  CLI::App* app_;
+};
+
 class Commands {
  public:
   using Action = std::function<int(const Globals&)>;
@@ -28,16 +48,20 @@ class Commands {
   Commands(CLI::App& app, Globals& globals) : app_(app), globals_(globals) {}
 
   /// A subcommand with --store and --json. `example` is shown below its options.
-  CLI::App* add(const std::string& name, const std::string& description, const std::string& example);
-  /// What happens when `command` was given: the exit status.
-  void on(CLI::App* command, Action action);
-  /// Of the command that was given.
-  [[nodiscard]] int run() const { return action_ ? action_(globals_) : kUsage; }
+  Command add(const char* name, const char* description, const std::string& example);
+  /// What happens when the command that was added last was given: the exit status.
+  void on(Action action);
+  /// Reads the command line and does what it says: the exit status.
+  int run(int argc, const char* const* argv);
+  [[nodiscard]] std::vector<std::string> program() const;
 
  private:
   CLI::App& app_;
+  CLI::App* last_ = nullptr;
   Globals& globals_;
   Action action_;
+  CLI::App* given_ = nullptr;
+  std::vector<std::string> behind_dashes_;
 };
 
 void add_record(Commands& commands);

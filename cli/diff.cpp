@@ -49,7 +49,12 @@ Result<void> load_components(Side& side, ComponentPool& pool) {
   return {};
 }
 
-/// Lookups of one layer, rank, compile and direction, in the order of time, belong together; an equal key is the better sign.
+bool same_compile(const LookupRow& a, const LookupRow& b) {
+  return a.process == b.process && a.record.compile == b.record.compile;
+}
+
+/// Lookups of one layer, rank, compile and direction, in the order of time, belong together; an equal key is the better
+/// sign.
 std::vector<Pair> pairs_of(const Side& before, const Side& after) {
   using Slot = std::tuple<Layer, int, std::string, Direction>;
   const auto slot = [](const LookupRow& l) {
@@ -71,14 +76,15 @@ std::vector<Pair> pairs_of(const Side& before, const Side& after) {
     return nullptr;
   };
   std::vector<Pair> pairs;
-  for (const LookupRow& l : after.lookups) pairs.push_back({take(by_key.equal_range({l.record.layer, l.record.key})), &l});
+  for (const LookupRow& l : after.lookups)
+    pairs.push_back({take(by_key.equal_range({l.record.layer, l.record.key})), &l});
   for (Pair& p : pairs)
     if (!p.before) p.before = take(by_slot.equal_range(slot(*p.after)));
   return pairs;
 }
 
-/// The later lookup explained by the earlier one alone.
-Told told_of(const Pair& pair, const Side& before, const Side& after) {
+/// The later lookup, to be explained by the earlier one alone.
+Case case_of(const Pair& pair, const Side& before, const Side& after) {
   Case c;
   c.subject = *pair.after;
   LookupRow baseline = *pair.before;
@@ -87,8 +93,9 @@ Told told_of(const Pair& pair, const Side& before, const Side& after) {
   baseline.run_name = before.name;
   c.candidates = {baseline};
   c.against = baseline.id;
-  c.compile = {c.subject};
-  c.run = {c.subject};
+  for (const LookupRow& l : after.lookups)
+    if (same_compile(l, c.subject)) c.compile.push_back(l);
+  c.run = c.compile;
   if (auto row = after.reader->compile(pair.after->process, pair.after->record.compile)) c.compile_row = *row;
   if (auto symbols = after.reader->symbols(pair.after->process, pair.after->record.compile)) c.symbols = *symbols;
   c.texts = [&](const LookupRow& row, TextKind kind) {
@@ -96,7 +103,19 @@ Told told_of(const Pair& pair, const Side& before, const Side& after) {
     auto texts = reader.texts(std::abs(row.process), row.record.compile, kind);
     return texts ? std::move(*texts) : std::vector<TextRecord>();
   };
-  return {c.subject, explain(c)};
+  return c;
+}
+
+/// With it, where its own components were not recorded, the lookups within the same compile.
+Told told_of(const Pair& pair, const std::vector<Pair>& pairs, const Side& before, const Side& after) {
+  Case c = case_of(pair, before, after);
+  if (c.subject.record.layer == Layer::aot_autograd && c.subject.record.components.empty())
+    for (const Pair& other : pairs)
+      if (other.before && other.after->record.layer == Layer::fx_graph && same_compile(*other.after, c.subject) &&
+          other.before->record.key != other.after->record.key)
+        c.inner.push_back(case_of(other, before, after));
+  Explanation explanation = explain(c);
+  return {std::move(c.subject), std::move(explanation)};
 }
 
 std::vector<ComponentChange> changes_of(const Pair& pair) {
@@ -122,7 +141,7 @@ int diff_lookups(const Globals& globals, const Side& before, const Side& after, 
   const bool equal = pair.before->record.key == pair.after->record.key;
   const std::vector<ComponentChange> changes = changes_of(pair);
   std::vector<Cause> causes;
-  if (!changes.empty()) causes = told_of(pair, before, after).explanation.causes;
+  if (!changes.empty()) causes = told_of(pair, {}, before, after).explanation.causes;
   if (globals.json) {
     json document = {{"before", to_json(*pair.before)}, {"after", to_json(*pair.after)}, {"equal_keys", equal}};
     document["components"] = json::array();
@@ -131,15 +150,20 @@ int diff_lookups(const Globals& globals, const Side& before, const Side& after, 
     for (const Cause& cause : causes) document["causes"].push_back(to_json(cause));
     return print(dump(document));
   }
-  std::string out = fmt::format("{} → {}: {}\n", short_key(pair.before->record.key), short_key(pair.after->record.key),
-                                equal ? "the same key" : count_text(static_cast<std::int64_t>(changes.size()), "component differs", "components differ"));
+  std::string out = fmt::format(
+      "{} → {}: {}\n", short_key(pair.before->record.key), short_key(pair.after->record.key),
+      equal ? "the same key"
+            : count_text(static_cast<std::int64_t>(changes.size()), "component differs", "components differ"));
   if (pair.before->record.components.empty() || pair.after->record.components.empty())
-    out += "  components were not recorded on both sides; TORCH_LOGS=+torch._functorch._aot_autograd.autograd_cache brings "
-           "AOTAutograd's\n";
+    out +=
+        "  components were not recorded on both sides; TORCH_LOGS=+torch._functorch._aot_autograd.autograd_cache "
+        "brings "
+        "AOTAutograd's\n";
   const std::size_t limit = options.verbose ? std::string::npos : 60;
   const auto text = [&](const std::string& t) { return t.empty() ? std::string("(none)") : shorten(t, limit); };
   for (const Cause& c : causes)
-    out += fmt::format("  {:<11} {}  {} → {}\n", c.role == Role::root ? "root" : "consequence", printable(c.component), text(c.before), text(c.after));
+    out += fmt::format("  {:<11} {}  {} → {}\n", c.role == Role::root ? "root" : "consequence", printable(c.component),
+                       text(c.before), text(c.after));
   for (const ComponentChange& change : changes) {
     const std::string& name = (change.after ? change.after : change.before)->name;
     if (std::any_of(causes.begin(), causes.end(), [&](const Cause& c) { return c.component == name; })) continue;
@@ -159,15 +183,15 @@ int diff_runs(const Globals& globals, const Side& before, const Side& after, con
     if (pair.before->record.key == pair.after->record.key)
       ++equal;
     else
-      told.push_back(told_of(pair, before, after));
+      told.push_back(told_of(pair, pairs, before, after));
   }
   const std::size_t only_after = pairs.size() - common, only_before = before.lookups.size() - common;
   RunSummary summary = summarise(told);
   if (globals.json) {
-    const json document = {{"before", before.name},       {"after", after.name},
-                           {"common", common},            {"equal_keys", equal},
-                           {"only_before", only_before},  {"only_after", only_after},
-                           {"differing", told.size()},    {"causes", to_json(after.name, summary)["causes"]}};
+    const json document = {{"before", before.name},      {"after", after.name},
+                           {"common", common},           {"equal_keys", equal},
+                           {"only_before", only_before}, {"only_after", only_after},
+                           {"differing", told.size()},   {"causes", to_json(after.name, summary)["causes"]}};
     return print(dump(document));
   }
   const TextOptions text{Terminal::of(stdout), now(), options.verbose};
@@ -201,7 +225,8 @@ int diff(const Globals& globals, const Options& options) {
     if (!reader) return report(reader.error());
     readers.push_back(std::make_unique<Reader>(std::move(*reader)));
     Reader& r = *readers.back();
-    const auto named = store ? find_run(r, {}).map([](const RunRow& row) { return std::optional(row); }) : r.run_named(target);
+    const auto named =
+        store ? find_run(r, {}).map([](const RunRow& row) { return std::optional(row); }) : r.run_named(target);
     if (!named) return report(named.error());
     if (*named) {
       auto side = run_side(r, **named, store ? target : (*named)->record.name);
@@ -221,20 +246,22 @@ int diff(const Globals& globals, const Options& options) {
   }
   if (!lookups) return diff_runs(globals, sides[0], sides[1], options);
   if (sides[0].lookups.size() != 1 || sides[1].lookups.size() != 1)
-    return report({ErrorKind::usage, "a run cannot be compared with a lookup", {}, "give two runs, two lookups, or two stores"});
+    return report(
+        {ErrorKind::usage, "a run cannot be compared with a lookup", {}, "give two runs, two lookups, or two stores"});
   return diff_lookups(globals, sides[0], sides[1], options);
 }
 
 }  // namespace
 
 void add_diff(Commands& commands) {
-  CLI::App* command = commands.add("diff", "What differs between two runs, two lookups or keys, or the last runs of two stores",
-                                   "  keyhole diff warm-up after-change\n  keyhole diff 3 7\n  keyhole diff ~/store-a ~/store-b");
+  Command command =
+      commands.add("diff", "What differs between two runs, two lookups or keys, or the last runs of two stores",
+                   "  keyhole diff warm-up after-change\n  keyhole diff 3 7\n  keyhole diff ~/store-a ~/store-b");
   auto options = std::make_shared<Options>();
-  command->add_option("A", options->before, "A run, a lookup (number, key, compile id), or a store's folder")->required();
-  command->add_option("B", options->after, "What it is compared with")->required();
-  command->add_flag("-v,--verbose", options->verbose, "Everything, whole texts");
-  commands.on(command, [options](const Globals& globals) { return diff(globals, *options); });
+  command.text("A", options->before, "A run, a lookup (number, key, compile id), or a store's folder", true);
+  command.text("B", options->after, "What it is compared with", true);
+  command.flag("-v,--verbose", options->verbose, "Everything, whole texts");
+  commands.on([options](const Globals& globals) { return diff(globals, *options); });
 }
 
 }  // namespace keyhole::cli

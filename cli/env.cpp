@@ -93,8 +93,9 @@ int env(const Globals& globals) {
   row("keyhole", KEYHOLE_VERSION);
   row("store", folder(document["store"]));
   row("cache folder", folder(document["cache_folder"]));
-  row("system", fmt::format("{}, Linux {}, {}", document["system"]["system"].get<std::string>(),
-                            document["system"]["kernel"].get<std::string>(), document["system"]["machine"].get<std::string>()));
+  row("system",
+      fmt::format("{}, Linux {}, {}", document["system"]["system"].get<std::string>(),
+                  document["system"]["kernel"].get<std::string>(), document["system"]["machine"].get<std::string>()));
   std::string vector;
   for (const auto& flag : document["cpu"]["vector"]) vector += (vector.empty() ? "" : " ") + flag.get<std::string>();
   row("cpu", fmt::format("{}, {}{}", document["cpu"]["model"].get<std::string>(),
@@ -113,9 +114,8 @@ int env(const Globals& globals) {
 }  // namespace
 
 void add_env(Commands& commands) {
-  CLI::App* command =
-      commands.add("env", "Device and system information, and the variables that matter to caches", "  keyhole env --json");
-  commands.on(command, env);
+  commands.add("env", "Device and system information, and the variables that matter to caches", "  keyhole env --json");
+  commands.on(env);
 }
 
 }  // namespace keyhole::cli

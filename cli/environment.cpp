@@ -18,13 +18,30 @@ extern char** environ;
 namespace keyhole::cli {
 namespace {
 
-constexpr std::array kPrefixes = {
-    "TORCH",  "PYTORCH", "TRITON", "AOT_",  "CUDA",  "NVCC_",  "NCCL_", "OMP_",  "MKL_",  "KMP_",
-    "GOMP_",  "ATEN_",   "HIP_",   "ROCM_", "HSA_",  "SLURM_", "XPU_",  "SYCL_", "INDUCTOR_"};
-constexpr std::array kNames = {"CC",         "CXX",      "CFLAGS",     "CXXFLAGS",   "LDFLAGS",  "CPATH",
-                               "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONHASHSEED", "PYTHONPATH", "TMPDIR",
-                               "RANK",       "LOCAL_RANK",      "WORLD_SIZE",     "LOCAL_WORLD_SIZE", "GROUP_RANK",
-                               "VIRTUAL_ENV", "CONDA_PREFIX",   "KEYHOLE_STORE",  "KEYHOLE_REMOTE", "NVIDIA_TF32_OVERRIDE"};
+constexpr std::array kPrefixes = {"TORCH", "PYTORCH", "TRITON", "AOT_",  "CUDA",     "NVCC_", "NCCL_",
+                                  "OMP_",  "MKL_",    "KMP_",   "GOMP_", "ATEN_",    "HIP_",  "ROCM_",
+                                  "HSA_",  "SLURM_",  "XPU_",   "SYCL_", "INDUCTOR_"};
+constexpr std::array kNames = {"CC",
+                               "CXX",
+                               "CFLAGS",
+                               "CXXFLAGS",
+                               "LDFLAGS",
+                               "CPATH",
+                               "LD_PRELOAD",
+                               "LD_LIBRARY_PATH",
+                               "PYTHONHASHSEED",
+                               "PYTHONPATH",
+                               "TMPDIR",
+                               "RANK",
+                               "LOCAL_RANK",
+                               "WORLD_SIZE",
+                               "LOCAL_WORLD_SIZE",
+                               "GROUP_RANK",
+                               "VIRTUAL_ENV",
+                               "CONDA_PREFIX",
+                               "KEYHOLE_STORE",
+                               "KEYHOLE_REMOTE",
+                               "NVIDIA_TF32_OVERRIDE"};
 constexpr std::array kSecret = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "API_KEY"};
 
 bool matters(std::string_view name) {
@@ -110,8 +127,7 @@ GitState git_state() {
   GitState state;
   state.commit = first_line_of("git rev-parse --verify HEAD 2>/dev/null");
   if (!state.commit.empty())
-    state.dirty =
-        !first_line_of("git --no-optional-locks status --porcelain --untracked-files=no 2>/dev/null").empty();
+    state.dirty = !first_line_of("git --no-optional-locks status --porcelain --untracked-files=no 2>/dev/null").empty();
   return state;
 }
 
@@ -119,9 +135,9 @@ std::vector<std::string> blind_spots() {
   std::vector<std::string> out;
   for (const char* name : {"TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TORCH_COMPILE_FORCE_DISABLE_CACHES"})
     if (is(name, "1")) out.push_back(std::string(name) + "=1: every cache is off, so there are no lookups to record");
-  if (is("TORCH_COMPILE_DEBUG", "1"))
-    out.emplace_back("TORCH_COMPILE_DEBUG=1 switches Inductor's caches off");
-  if (is("TORCHINDUCTOR_FX_GRAPH_CACHE", "0")) out.emplace_back("TORCHINDUCTOR_FX_GRAPH_CACHE=0: the FX graph cache is off");
+  if (is("TORCH_COMPILE_DEBUG", "1")) out.emplace_back("TORCH_COMPILE_DEBUG=1 switches Inductor's caches off");
+  if (is("TORCHINDUCTOR_FX_GRAPH_CACHE", "0"))
+    out.emplace_back("TORCHINDUCTOR_FX_GRAPH_CACHE=0: the FX graph cache is off");
   if (is("TORCHINDUCTOR_AUTOGRAD_CACHE", "0"))
     out.emplace_back("TORCHINDUCTOR_AUTOGRAD_CACHE=0: the AOTAutograd cache is off");
   if (is("TORCH_COMPILE_DISABLE", "1")) out.emplace_back("TORCH_COMPILE_DISABLE=1: torch.compile does nothing");
@@ -137,7 +153,8 @@ std::string default_store() {
 }
 
 Nanoseconds now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace keyhole::cli

@@ -10,8 +10,8 @@
 
 namespace keyhole::cli {
 
-/// JSON object of the variables that change what PyTorch, Triton and the compilers do or what their keys hold. Passwords
-/// in URLs are left out, and so are variables whose name says that they are secrets.
+/// JSON object of the variables that change what PyTorch, Triton and the compilers do or what their keys hold.
+/// Passwords in URLs are left out, and so are variables whose name says that they are secrets.
 std::string environment_json();
 
 /// TORCHINDUCTOR_CACHE_DIR, else PyTorch's default: torchinductor_<user> in Python's temporary folder.

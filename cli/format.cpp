@@ -99,9 +99,13 @@ std::string count_text(std::int64_t n, std::string_view singular, std::string_vi
   return plural.empty() ? fmt::format("{} {}s", n, singular) : fmt::format("{} {}", n, plural);
 }
 
-std::string shorten(std::string_view text, std::size_t width) { return clean(text, width, false); }
+std::string shorten(std::string_view text, std::size_t width) {
+  return clean(text, width, false);
+}
 
-std::string printable(std::string_view text) { return clean(text, std::string_view::npos, true); }
+std::string printable(std::string_view text) {
+  return clean(text, std::string_view::npos, true);
+}
 
 std::size_t columns(std::string_view text) {
   std::size_t n = 0;

@@ -9,8 +9,9 @@
 #include "format.h"
 #include "import_paths.h"
 #include "intake.h"
+#include "json_output.h"
+#include "keyhole/db/reader.h"
 #include "keyhole/db/recorder.h"
-#include "terminal.h"
 
 using nlohmann::json;
 
@@ -27,45 +28,58 @@ int import(const Globals& globals, const Options& options) {
   auto recorder = Recorder::open(globals.store);
   if (!recorder) return report(recorder.error());
   Intake intake(**recorder);
-  const auto refused = import_paths(**recorder, intake, options.paths, options.run, options.location);
+  const ImportedPaths imported = import_paths(**recorder, intake, options.paths, options.run, options.location);
   if (auto committed = (*recorder)->commit(); !committed) return report(committed.error());
 
-  for (const Error& error : refused) report(error);
+  const ImportSummary& total = intake.total();
+  for (const Error& error : imported.refused) report(error);
   list_problems(intake.problems());
-  const bool failed = !refused.empty() || !intake.problems().empty();
+  const bool failed = !imported.refused.empty() || !intake.problems().empty();
+  std::vector<RunRow> runs;
+  if (auto reader = Reader::open(globals.store))
+    for (const std::string& name : imported.runs)
+      if (auto row = reader->run_named(name); row && *row) runs.push_back(std::move(**row));
+
+  int printed = kDone;
   if (globals.json) {
-    json problems = json::array();
-    for (const Error& e : refused) problems.push_back({{"source", e.where}, {"offset", nullptr}, {"what", e.what}});
-    for (const Problem& p : intake.problems())
-      problems.push_back({{"source", p.source}, {"offset", p.offset < 0 ? json(nullptr) : json(p.offset)}, {"what", p.what}});
-    const json document = {{"lookups", intake.lookups()},
-                           {"snapshots", intake.snapshots()},
-                           {"entries", intake.entries()},
-                           {"problems", std::move(problems)}};
-    const int printed = print(document.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-    return failed ? kFailed : printed;
+    json document = {{"runs", json::array()},
+                     {"snapshots", total.folders + total.mega_caches},
+                     {"entries", total.entries},
+                     {"unchanged", total.unchanged},
+                     {"problems", json::array()}};
+    for (const RunRow& run : runs) document["runs"].push_back(to_json(run));
+    for (const Error& e : imported.refused)
+      document["problems"].push_back(to_json(Problem{e.where, -1, e.what, e.hint}));
+    for (const Problem& p : intake.problems()) document["problems"].push_back(to_json(p));
+    printed = print(dump(document));
+  } else {
+    std::string out;
+    for (const RunRow& run : runs)
+      out += fmt::format("{}: {}, {}, {}\n", printable(run.record.name), count_text(run.lookups, "lookup"),
+                         count_text(run.hits, "hit"), count_text(run.misses, "miss", "misses"));
+    if (const auto snapshots = total.folders + total.mega_caches)
+      out +=
+          fmt::format("{} of {}\n", count_text(snapshots, "snapshot"), count_text(total.entries, "entry", "entries"));
+    if (total.unchanged)
+      out += fmt::format("{} unchanged since it was taken in\n", count_text(total.unchanged, "source"));
+    printed = print(out);
   }
-  std::string line = count_text(intake.lookups(), "lookup");
-  if (intake.snapshots()) line += fmt::format(", a snapshot of {}", count_text(intake.entries(), "entry", "entries"));
-  if (!intake.problems().empty())
-    line += fmt::format(", {}", count_text(static_cast<std::int64_t>(intake.problems().size()), "problem"));
-  const int printed = print(fmt::format("read {}\n", line));
   return failed ? kFailed : printed;
 }
 
 }  // namespace
 
 void add_import(Commands& commands) {
-  CLI::App* command = commands.add(
+  Command command = commands.add(
       "import", "Take in traces, cache folders, mega-cache files and logs that others have made",
       "  keyhole import trace/                    # the folder that TORCH_TRACE named; also .gz, .xz, .zst\n"
       "  keyhole import --run nightly rank0.log rank1.log\n"
       "  keyhole import --location /tmp/torchinductor_ada copy-of-that-folder/");
   auto options = std::make_shared<Options>();
-  command->add_option("--run", options->run, "The run that the files belong to; else each PATH is a run, called as it is");
-  command->add_option("--location", options->location, "The folder given is a copy of this cache folder");
-  command->add_option("PATH", options->paths, "Files and folders, recognised by their content")->required();
-  commands.on(command, [options](const Globals& globals) { return import(globals, *options); });
+  command.text("--run", options->run, "The run that the files belong to; else each PATH is a run, called as it is");
+  command.text("--location", options->location, "The folder given is a copy of this cache folder");
+  command.texts("PATH", options->paths, "Files and folders, recognised by their content", true);
+  commands.on([options](const Globals& globals) { return import(globals, *options); });
 }
 
 }  // namespace keyhole::cli

@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "keyhole/db/recorder.h"
-#include "keyhole/ingest/cache_folder.h"
 #include "terminal.h"
 
 namespace fs = std::filesystem;
@@ -19,42 +18,38 @@ std::string run_name(const std::string& path) {
   return name;
 }
 
-bool holds_lookups(const std::string& path) {
-  std::error_code error;
-  return !(fs::is_directory(path, error) && is_cache_folder(path));
+/// A snapshot alone belongs to no run.
+bool holds_lookups(SourceKind kind) {
+  return kind == SourceKind::trace || kind == SourceKind::torch_log || kind == SourceKind::folder;
 }
 
 }  // namespace
 
-std::vector<Error> import_paths(Recorder& recorder, Intake& intake, const std::vector<std::string>& paths,
-                                const std::string& run, const std::string& location) {
-  std::vector<Error> refused;
-  bool begun = false;
+ImportedPaths import_paths(Recorder& recorder, Intake& intake, const std::vector<std::string>& paths,
+                           const std::string& run, const std::string& location) {
+  ImportedPaths result;
   for (const std::string& path : paths) {
-    std::error_code error;
-    if (!fs::exists(path, error)) {
-      refused.push_back({ErrorKind::not_found, "there is no such file or folder", path, {}});
-      continue;
-    }
-    if (run.empty() ? holds_lookups(path) : !begun) {
+    const SourceKind kind = detect(path);
+    const bool readable = kind != SourceKind::missing && kind != SourceKind::unknown;  // take() tells what is wrong
+    if (readable && (run.empty() ? holds_lookups(kind) : result.runs.empty())) {
       RunRecord record;
       record.name = run.empty() ? run_name(path) : run;
       if (auto id = recorder.begin_run(record); !id) {
-        refused.push_back(id.error());
-        return refused;
+        result.refused.push_back(id.error());
+        return result;
       }
-      begun = true;
+      if (result.runs.empty() || result.runs.back() != record.name) result.runs.push_back(record.name);
     }
     Progress progress(path);
-    Intake::Options options;
+    ImportOptions options = still_growing();
     options.location = location;
     options.progress = [&](std::int64_t done, std::int64_t total) {
       progress.update(done, total);
       return true;
     };
-    if (auto taken = intake.take(path, options); !taken) refused.push_back(taken.error());
+    if (auto taken = intake.take(path, std::move(options)); !taken) result.refused.push_back(taken.error());
   }
-  return refused;
+  return result;
 }
 
 }  // namespace keyhole::cli

@@ -5,67 +5,25 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "format.h"
-#include "keyhole/ingest/cache_folder.h"
-#include "keyhole/ingest/source.h"
-#include "keyhole/ingest/trace.h"
 #include "spool.h"
-
-namespace fs = std::filesystem;
 
 namespace keyhole::cli {
 
-RecordSink::ProcessId Intake::process(const ProcessRecord& record) { return recorder_.process(record); }
-
-void Intake::lookup(ProcessId process, const LookupRecord& record) {
-  ++lookups_;
-  recorder_.lookup(process, record);
-}
-
-RecordSink::SnapshotId Intake::begin_snapshot(const SnapshotRecord& record) {
-  ++snapshots_;
-  return recorder_.begin_snapshot(record);
-}
-
-void Intake::entry(SnapshotId snapshot, const EntryRecord& record) {
-  ++entries_;
-  recorder_.entry(snapshot, record);
-}
-
-void Intake::problem(const Problem& problem) {
-  problems_.push_back(problem);
-  recorder_.problem(problem);
-}
-
-Result<void> Intake::take(const std::string& path, const Options& options) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    if (is_cache_folder(path)) {
-      FolderOptions folder;
-      folder.location = options.location;
-      folder.moment = options.moment;
-      folder.progress = options.progress;
-      if (auto read = read_cache_folder(path, folder, pool_, *this); !read) return tl::make_unexpected(read.error());
-      return {};
-    }
-    std::vector<std::string> files;
-    for (const auto& entry : fs::directory_iterator(path, error))
-      if (entry.is_regular_file(error)) files.push_back(entry.path().string());
-    std::sort(files.begin(), files.end());
-    bool any = false;
-    for (const std::string& file : files) any = take(file, options).has_value() || any;
-    if (any) return {};
-    return fail(ErrorKind::bad_input, "nothing in this folder is known to Keyhole", path, "give the folder that TORCH_TRACE named, or a cache folder");
-  }
-  const auto head = read_head(path);
-  if (!head) return tl::make_unexpected(head.error());
-  if (!looks_like_trace(*head)) return fail(ErrorKind::bad_input, "neither trace nor cache folder", path);
-  TraceOptions trace;
-  trace.growing = true;
-  trace.progress = options.progress;
-  if (auto read = read_trace(path, trace, pool_, *this); !read) return tl::make_unexpected(read.error());
+Result<void> Intake::take(const std::string& path, ImportOptions options) {
+  options.source_taken = [this](const std::string& identity) { return recorder_.source_taken(identity); };
+  options.note_source = [this](const std::string& identity, std::int64_t size) {
+    recorder_.note_source(identity, size);
+  };
+  const auto summary = import_path(path, options, pool_, *this);
+  if (!summary) return tl::make_unexpected(summary.error());
+  total_.lookups += summary->lookups;
+  total_.entries += summary->entries;
+  total_.folders += summary->folders;
+  total_.mega_caches += summary->mega_caches;
+  total_.unchanged += summary->unchanged;
+  total_.passed_over += summary->passed_over;
   return {};
 }
 
@@ -73,10 +31,12 @@ void list_problems(const std::vector<Problem>& problems, std::size_t limit) {
   for (std::size_t i = 0; i < std::min(limit, problems.size()); ++i) {
     const Problem& p = problems[i];
     fmt::print(stderr, "keyhole: {}{}: {}{}{}\n", shorten(p.source, 400),
-               p.offset >= 0 ? fmt::format(", byte {}", p.offset) : "", shorten(p.what, 400), p.hint.empty() ? "" : "; ",
-               shorten(p.hint, 400));
+               p.offset >= 0 ? fmt::format(", byte {}", p.offset) : "", shorten(p.what, 400),
+               p.hint.empty() ? "" : "; ", shorten(p.hint, 400));
   }
-  if (problems.size() > limit) fmt::print(stderr, "keyhole: and {} more\n", count_text(static_cast<std::int64_t>(problems.size() - limit), "problem"));
+  if (problems.size() > limit)
+    fmt::print(stderr, "keyhole: and {} more\n",
+               count_text(static_cast<std::int64_t>(problems.size() - limit), "problem"));
 }
 
 void adopt_abandoned(const std::string& store) {
@@ -84,12 +44,17 @@ void adopt_abandoned(const std::string& store) {
     auto recorder = Recorder::open(store);
     if (!recorder || !(*recorder)->begin_run(spool.run())) return;  // the command itself tells what is wrong
     Intake intake(**recorder);
-    for (const std::string& file : spool.trace_files()) (void)intake.take(file, {});
-    if (const std::string log = spool.log_file(); !log.empty()) (void)intake.take(log, {});
+    for (const std::string& path : spool.leftovers()) (void)intake.take(path, still_growing());
     if (!(*recorder)->commit()) return;
     spool.remove();
     fmt::print(stderr, "keyhole: took in run {}, whose recording was cut short\n", shorten(spool.run().name, 100));
   }
+}
+
+ImportOptions still_growing() {
+  ImportOptions options;
+  options.growing = true;
+  return options;
 }
 
 std::string host_name() {

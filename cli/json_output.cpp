@@ -21,11 +21,17 @@ json time_json(Nanoseconds time) {
   return fmt::format("{}.{:06}Z", text, time % 1'000'000'000 / 1000);
 }
 
-json seconds_json(Nanoseconds span) { return span < 0 ? json(nullptr) : json(static_cast<double>(span) / 1e9); }
+json seconds_json(Nanoseconds span) {
+  return span < 0 ? json(nullptr) : json(static_cast<double>(span) / 1e9);
+}
 
-json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+json text_or_null(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(text);
+}
 
-json number_or_null(std::int64_t value) { return value < 0 ? json(nullptr) : json(value); }
+json number_or_null(std::int64_t value) {
+  return value < 0 ? json(nullptr) : json(value);
+}
 
 /// A document kept as text; null where it is not known.
 json document(const std::string& text) {
@@ -126,17 +132,19 @@ json to_json(const Problem& problem) {
 json to_json(const std::string& run, const RunSummary& summary) {
   json causes = json::array();
   for (const CauseTotal& c : summary.causes)
-    causes.push_back({{"component", text_or_null(c.component)},
-                      {"before", text_or_null(c.before)},
-                      {"after", text_or_null(c.after)},
-                      {"class", text_or_null(c.cause_class)},
-                      {"verdict", name_of(c.verdict)},
-                      {"summary", c.summary},
-                      {"fix", text_or_null(c.fix)},
-                      {"baseline", c.baseline_run.empty() ? json(nullptr) : json{{"run", c.baseline_run}, {"reason", c.baseline_reason}}},
-                      {"seconds", c.seconds},
-                      {"misses", c.misses},
-                      {"lookups", c.lookups}});
+    causes.push_back(
+        {{"component", text_or_null(c.component)},
+         {"before", text_or_null(c.before)},
+         {"after", text_or_null(c.after)},
+         {"class", text_or_null(c.cause_class)},
+         {"verdict", name_of(c.verdict)},
+         {"summary", c.summary},
+         {"fix", text_or_null(c.fix)},
+         {"baseline",
+          c.baseline_run.empty() ? json(nullptr) : json{{"run", c.baseline_run}, {"reason", c.baseline_reason}}},
+         {"seconds", c.seconds},
+         {"misses", c.misses},
+         {"lookups", c.lookups}});
   return {{"run", run},
           {"lookups", summary.lookups},
           {"hits", summary.hits},
@@ -156,8 +164,12 @@ json to_json(const Cause& cause) {
           {"certainty", cause.certainty == Certainty::proven ? "proven" : "inferred"}};
 }
 
-std::string dump(const json& document) { return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n"; }
+std::string dump(const json& document) {
+  return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
 
-std::string short_key(const std::string& key) { return key.size() <= 9 ? key : key.substr(0, 8) + "…"; }
+std::string short_key(const std::string& key) {
+  return key.size() <= 9 ? key : key.substr(0, 8) + "…";
+}
 
 }  // namespace keyhole::cli

@@ -42,7 +42,8 @@ int log_runs(const Globals& globals, Reader& reader, const Options& options) {
                run.record.argv.empty() ? "(imported)" : program_text(run.record.argv)});
   }
   std::string out = table.text(terminal);
-  if (first > 0) out += fmt::format("and {} earlier: -n {}\n", count_text(static_cast<std::int64_t>(first), "run"), runs->size());
+  if (first > 0)
+    out += fmt::format("and {} earlier: -n {}\n", count_text(static_cast<std::int64_t>(first), "run"), runs->size());
   return print(out);
 }
 
@@ -59,7 +60,15 @@ int log_lookups(const Globals& globals, Reader& reader, const Options& options) 
     return print(dump(out));
   }
   const Terminal terminal = Terminal::of(stdout);
-  Table table({{"LOOKUP", true}, {"TIME"}, {"RANK", true}, {"LAYER"}, {"COMPILE"}, {"OUTCOME"}, {"LOST", true}, {"KEY"}, {"FUNCTION"}});
+  Table table({{"LOOKUP", true},
+               {"TIME"},
+               {"RANK", true},
+               {"LAYER"},
+               {"COMPILE"},
+               {"OUTCOME"},
+               {"LOST", true},
+               {"KEY"},
+               {"FUNCTION"}});
   const Nanoseconds today = now();
   for (std::size_t i = first; i < lookups->size(); ++i) {
     const LookupRow& l = (*lookups)[i];
@@ -83,12 +92,12 @@ int log(const Globals& globals, const Options& options, bool one_run) {
 }  // namespace
 
 void add_log(Commands& commands) {
-  CLI::App* command = commands.add("log", "The runs of the store, newest first; or the lookups of one run",
-                                   "  keyhole log\n  keyhole log --run warm-up");
+  Command command = commands.add("log", "The runs of the store, newest first; or the lookups of one run",
+                                 "  keyhole log\n  keyhole log --run warm-up");
   auto options = std::make_shared<Options>();
-  CLI::Option* run = command->add_option("--run", options->run, "List the lookups of this run, in the order of time");
-  command->add_option("-n", options->limit, "At most so many, the newest")->check(CLI::PositiveNumber);
-  commands.on(command, [options, run](const Globals& globals) { return log(globals, *options, run->count() > 0); });
+  command.text("--run", options->run, "List the lookups of this run, in the order of time");
+  command.number("-n", options->limit, "At most so many, the newest");
+  commands.on([options, command](const Globals& globals) { return log(globals, *options, command.given("--run")); });
 }
 
 }  // namespace keyhole::cli

@@ -2,26 +2,16 @@
 // The `keyhole` command: says why a compiler cache missed.
 #include <fmt/format.h>
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <cerrno>
 #include <cstring>
 
 #include "command.h"
-#include "environment.h"
 #include "format.h"
 
 namespace keyhole::cli {
-
-CLI::App* Commands::add(const std::string& name, const std::string& description, const std::string& example) {
-  CLI::App* command = app_.add_subcommand(name, description);
-  command->add_option("--store", globals_.store, "The store's folder");
-  command->add_flag("--json", globals_.json, "Print JSON");
-  command->footer("Example:\n" + example);
-  return command;
-}
-
-void Commands::on(CLI::App* command, Action action) {
-  command->callback([this, action = std::move(action)] { action_ = action; });
-}
 
 int report(const Error& error) {
   fmt::print(stderr, "keyhole: {}\n", shorten(error.line(), std::string::npos));
@@ -56,22 +46,7 @@ int run(int argc, char** argv) {
   add_log(commands);
   add_show(commands);
   add_env(commands);
-  if (argc <= 1) {
-    print(app.help());
-    return kUsage;
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {  // --help, --version
-    return app.exit(e) == 0 ? kDone : kFailed;
-  } catch (const CLI::ParseError& e) {
-    std::string command = "keyhole";
-    for (const CLI::App* given : app.get_subcommands()) command += " " + given->get_name();
-    fmt::print(stderr, "keyhole: {}; see {} --help\n", shorten(e.what(), 400), command);
-    return kUsage;
-  }
-  if (globals.store.empty()) globals.store = default_store();
-  return commands.run();
+  return commands.run(argc, argv);
 }
 
 }  // namespace
@@ -81,6 +56,7 @@ int main(int argc, char** argv) {
   try {
     return keyhole::cli::run(argc, argv);
   } catch (const std::exception& e) {
-    return keyhole::cli::report({keyhole::ErrorKind::internal, e.what(), {}, "this is a bug in keyhole: please report it"});
+    return keyhole::cli::report(
+        {keyhole::ErrorKind::internal, e.what(), {}, "this is a bug in keyhole: please report it"});
   }
 }

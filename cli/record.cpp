@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "child.h"
@@ -28,6 +29,8 @@ namespace {
 
 /// How often traces are taken in while the program runs.
 constexpr auto kPollEvery = 500ms;
+/// Exit statuses as a shell gives them.
+enum : int { kNotExecutable = 126, kNoProgram = 127 };
 /// A cache folder with more entries is listed, not decoded: the program should not wait for us.
 constexpr std::size_t kDecodeAtMost = 4000;
 
@@ -63,7 +66,8 @@ class Recording {
     FolderOptions options;
     options.moment = moment;
     options.quick = entries_up_to(location, kDecodeAtMost) > kDecodeAtMost;
-    if (auto read = read_cache_folder(location, options, intake_.pool(), intake_); !read)
+    // What is wrong with single entries stands in the snapshot; it is no problem of this recording.
+    if (auto read = read_cache_folder(location, options, intake_.pool(), *recorder_); !read)
       intake_.problem({location, -1, read.error().what, read.error().hint});
     (void)recorder_->commit();  // a failure is remembered, and told by finish()
   }
@@ -95,7 +99,8 @@ class Recording {
       }
       if (auto done = reader->finish(); !done) intake_.problem({path, -1, done.error().what, done.error().hint});
     }
-    if (const std::string log = spool_.log_file(); !log.empty()) (void)intake_.take(log, {});
+    if (!spool_.log_file().empty())  // read together with the traces, whose lookups it adds to
+      for (const std::string& path : spool_.leftovers()) (void)intake_.take(path, still_growing());
     RunRecord run = spool_.run();
     run.end = now();
     run.exit_status = exit_status;
@@ -116,7 +121,8 @@ class Recording {
 std::string name_for(const std::vector<std::string>& command, Nanoseconds start) {
   std::string word = fs::path(command[0]).filename().string();
   if (word.starts_with("python") && command.size() > 1) {
-    const auto script = std::find_if(command.begin() + 1, command.end(), [](const auto& w) { return !w.starts_with('-'); });
+    const auto script =
+        std::find_if(command.begin() + 1, command.end(), [](const auto& w) { return !w.starts_with('-'); });
     if (script != command.end() && *(script - 1) != "-c") word = fs::path(*script).stem().string();
   }
   if (word.size() > 40) word.resize(40);
@@ -146,10 +152,12 @@ std::vector<std::string> not_seen(const Recording& recording, const std::optiona
   std::vector<std::string> out;
   if (!run || run->lookups == run->bypasses) out = blind_spots();
   if (!recording.saw_trace())
-    out.emplace_back("PyTorch wrote no trace: the program compiled nothing with torch.compile, or does not use PyTorch");
+    out.emplace_back(
+        "PyTorch wrote no trace: the program compiled nothing with torch.compile, or does not use PyTorch");
   else if (out.empty() && (!run || run->lookups == 0))
-    out.emplace_back("PyTorch wrote a trace without a single cache lookup: nothing reached a compiler cache, or caches "
-                     "were switched off in the program");
+    out.emplace_back(
+        "PyTorch wrote a trace without a single cache lookup: nothing reached a compiler cache, or caches "
+        "were switched off in the program");
   return out;
 }
 
@@ -184,9 +192,12 @@ int summarize(const Globals& globals, const Recording& recording, int exit_statu
   return exit_status;
 }
 
-int record(const Globals& globals, const Options& options, std::vector<std::string> command) {
-  if (!command.empty() && command.front() == "--") command.erase(command.begin());
+int record(const Globals& globals, const Options& options, const std::vector<std::string>& command) {
   if (command.empty()) return report({ErrorKind::usage, "no program to run", {}, "keyhole record -- python train.py"});
+  if (auto found = Child::find(command.front()); !found) {
+    report(found.error());
+    return found.error().kind == ErrorKind::not_found ? kNoProgram : kNotExecutable;
+  }
   Child::hold_signals();
   adopt_abandoned(globals.store);
   auto recorder = Recorder::open(globals.store);
@@ -211,14 +222,13 @@ int record(const Globals& globals, const Options& options, std::vector<std::stri
   if (options.snapshot) recording.snapshot(cache, SnapshotMoment::before);
 
   auto child = Child::start(command, recording.spool().environment());
-  int exit_status = 127;  // as a shell tells that there is no such program; 126: it cannot be executed
+  int exit_status = kNotExecutable;
   if (child) {
     std::optional<Child::Ended> ended;
     while (!(ended = child->wait(kPollEvery))) recording.poll();
     exit_status = ended->exit_status;
     if (options.snapshot) recording.snapshot(cache, SnapshotMoment::after);
   } else {
-    if (child.error().kind != ErrorKind::not_found) exit_status = 126;
     report(child.error());
   }
   if (auto finished = recording.finish(exit_status); !finished) {
@@ -234,16 +244,14 @@ int record(const Globals& globals, const Options& options, std::vector<std::stri
 }  // namespace
 
 void add_record(Commands& commands) {
-  CLI::App* command = commands.add(
+  Command command = commands.add(
       "record", "Run a program and record its cache lookups; ends with the program's exit status",
       "  keyhole record -- python train.py\n  keyhole record --run warm -- torchrun --nproc-per-node 2 train.py");
   auto options = std::make_shared<Options>();
-  command->add_option("--run", options->run, "What to call the run; else made from the program and the time");
-  command->add_flag("!--no-snapshot", options->snapshot, "Do not look at the cache folder before and after");
-  command->prefix_command();
-  commands.on(command, [options, command](const Globals& globals) {
-    return record(globals, *options, command->remaining());
-  });
+  command.text("--run", options->run, "What to call the run; else made from the program and the time");
+  command.flag("!--no-snapshot", options->snapshot, "Do not look at the cache folder before and after");
+  command.takes_program();
+  commands.on([options, &commands](const Globals& globals) { return record(globals, *options, commands.program()); });
 }
 
 }  // namespace keyhole::cli

@@ -23,10 +23,11 @@ struct Options {
 };
 
 constexpr TextKind kTextKinds[] = {
-    TextKind::dynamo_graph,        TextKind::aot_joint_graph,   TextKind::aot_forward_graph, TextKind::aot_backward_graph,
-    TextKind::aot_inference_graph, TextKind::pre_grad_graph,    TextKind::post_grad_graph,   TextKind::output_code,
-    TextKind::dynamo_guards,       TextKind::functorch_config,  TextKind::recompile_reasons, TextKind::traceback,
-    TextKind::inductor_config,     TextKind::dynamo_config};
+    TextKind::dynamo_graph,       TextKind::aot_joint_graph,     TextKind::aot_forward_graph,
+    TextKind::aot_backward_graph, TextKind::aot_inference_graph, TextKind::pre_grad_graph,
+    TextKind::post_grad_graph,    TextKind::output_code,         TextKind::dynamo_guards,
+    TextKind::functorch_config,   TextKind::recompile_reasons,   TextKind::traceback,
+    TextKind::inductor_config,    TextKind::dynamo_config};
 
 /// "name        value" lines; without a value: no line.
 class Lines {
@@ -61,11 +62,13 @@ int show_run(const Globals& globals, Reader& reader, const RunRow& run) {
   out.add("program", shell_line(r.argv));
   out.add("in", r.cwd);
   out.add("start", r.start == kUnknownTime ? "" : time_text(r.start, today));
-  if (r.start != kUnknownTime && r.end != kUnknownTime) out.add("took", seconds_text(static_cast<double>(r.end - r.start) / 1e9));
+  if (r.start != kUnknownTime && r.end != kUnknownTime)
+    out.add("took", seconds_text(static_cast<double>(r.end - r.start) / 1e9));
   if (r.exit_status) out.add("exit status", std::to_string(*r.exit_status));
   if (!r.git_commit.empty()) out.add("git", r.git_commit + (r.git_dirty ? ", with changes" : ""));
-  out.add("lookups", fmt::format("{}: {}, {}, {}", run.lookups, count_text(run.hits, "hit"),
-                                 count_text(run.misses, "miss", "misses"), count_text(run.bypasses, "bypass", "bypasses")));
+  out.add("lookups",
+          fmt::format("{}: {}, {}, {}", run.lookups, count_text(run.hits, "hit"),
+                      count_text(run.misses, "miss", "misses"), count_text(run.bypasses, "bypass", "bypasses")));
   for (const ProcessRow& p : *processes) {
     std::string line = p.record.pid >= 0 ? std::to_string(p.record.pid) : "?";
     if (!p.record.host.empty()) line += " on " + p.record.host;
@@ -77,10 +80,12 @@ int show_run(const Globals& globals, Reader& reader, const RunRow& run) {
     const json variables = json::parse(*text, nullptr, false);
     if (!variables.is_object()) continue;
     for (const auto& [name, value] : variables.items())
-      out.raw(fmt::format("    {}={}\n", printable(name), printable(value.is_string() ? value.get<std::string>() : value.dump())));
+      out.raw(fmt::format("    {}={}\n", printable(name),
+                          printable(value.is_string() ? value.get<std::string>() : value.dump())));
   }
   for (const Problem& p : *problems)
-    out.add("problem", fmt::format("{}{}: {}", p.source, p.offset >= 0 ? fmt::format(", byte {}", p.offset) : "", p.what));
+    out.add("problem",
+            fmt::format("{}{}: {}", p.source, p.offset >= 0 ? fmt::format(", byte {}", p.offset) : "", p.what));
   return print(out.text());
 }
 
@@ -147,7 +152,8 @@ int show_lookup(const Globals& globals, Reader& reader, const LookupRow& lookup,
   out.add("time", r.time == kUnknownTime ? "" : time_text(r.time, now()));
   out.add("key", r.key);
   out.add("status", r.status);
-  out.add("function", lookup.function.empty() ? "" : fmt::format("{}, {}:{}", lookup.function, lookup.filename, lookup.line));
+  out.add("function",
+          lookup.function.empty() ? "" : fmt::format("{}, {}:{}", lookup.function, lookup.filename, lookup.line));
   if (r.direction != Direction::unknown) out.add("graph", name_of(r.direction));
   if (r.cost >= 0) out.add("lost", seconds_text(static_cast<double>(r.cost) / 1e9));
   if (r.saved >= 0) out.add("saved", seconds_text(static_cast<double>(r.saved) / 1e9));
@@ -181,16 +187,17 @@ int show(const Globals& globals, const Options& options) {
 }  // namespace
 
 void add_show(Commands& commands) {
-  CLI::App* command = commands.add("show", "Everything that is known of a run or of a lookup",
-                                   "  keyhole show warm-up                     # a run\n"
-                                   "  keyhole show 0/0                         # a lookup of the last run\n"
-                                   "  keyhole show last --text output_code     # the code that was compiled");
+  Command command = commands.add("show", "Everything that is known of a run or of a lookup",
+                                 "  keyhole show warm-up                     # a run\n"
+                                 "  keyhole show 0/0                         # a lookup of the last run\n"
+                                 "  keyhole show last --text output_code     # the code that was compiled");
   auto options = std::make_shared<Options>();
-  command->add_option("TARGET", options->target, "A run, or a lookup: last, its number, a compile id, a key or its beginning");
-  command->add_option("--run", options->run, "Where to look for a compile id; else in the last run");
-  command->add_option("--text", options->text, "Print this text of the lookup's compile, whole: output_code, dynamo_graph, ...");
-  command->add_flag("-v,--verbose", options->verbose, "Every component with its digest and text");
-  commands.on(command, [options](const Globals& globals) { return show(globals, *options); });
+  command.text("TARGET", options->target, "A run, or a lookup: last, its number, a compile id, a key or its beginning");
+  command.text("--run", options->run, "Where to look for a compile id; else in the last run");
+  command.text("--text", options->text,
+               "Print this text of the lookup's compile, whole: output_code, dynamo_graph, ...");
+  command.flag("-v,--verbose", options->verbose, "Every component with its digest and text");
+  commands.on([options](const Globals& globals) { return show(globals, *options); });
 }
 
 }  // namespace keyhole::cli

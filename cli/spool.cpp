@@ -86,7 +86,8 @@ Result<void> Spool::write_run() const {
   file.close();
   std::error_code error;
   if (file) fs::rename(fresh, path, error);
-  if (!file || error) return fail(ErrorKind::io, "the description of the run cannot be written", path, "is the disk full?");
+  if (!file || error)
+    return fail(ErrorKind::io, "the description of the run cannot be written", path, "is the disk full?");
   return {};
 }
 
@@ -156,7 +157,8 @@ std::vector<std::string> Spool::trace_files() const {
   std::vector<std::string> out;
   for (const std::string& name : names_in(trace_folder_)) {
     // PyTorch makes a file of a random name for each process, and appends to no other.
-    if (own_trace_ || !std::binary_search(known_.begin(), known_.end(), name)) out.push_back(trace_folder_ + "/" + name);
+    if (own_trace_ || !std::binary_search(known_.begin(), known_.end(), name))
+      out.push_back(trace_folder_ + "/" + name);
   }
   return out;
 }
@@ -165,6 +167,14 @@ std::string Spool::log_file() const {
   std::error_code error;
   const auto size = fs::file_size(log_file_, error);
   return !error && size > 0 && log_begin_ == 0 ? log_file_ : std::string();
+}
+
+std::vector<std::string> Spool::leftovers() const {
+  std::vector<std::string> out;
+  if (!own_trace_) out = trace_files();
+  if (const std::string log = log_file(); !own_log_ && !log.empty()) out.push_back(log);
+  if ((own_trace_ && !trace_files().empty()) || (own_log_ && !log_file().empty())) out.push_back(folder_);
+  return out;
 }
 
 void Spool::remove() {

@@ -34,10 +34,14 @@ class Spool {
 
   /// Variables to set for the program: TORCH_TRACE and TORCH_LOGS_OUT, where the user has not set them.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> environment() const;
-  /// Trace files that the program has written so far. Those that stood in the user's own folder before are not among them.
+  /// Trace files that the program has written so far. Those that stood in the user's own folder before are not among
+  /// them.
   [[nodiscard]] std::vector<std::string> trace_files() const;
   /// What PyTorch has warned of; empty where it has not, or where the user's own log had content before.
   [[nodiscard]] std::string log_file() const;
+  /// What to read when the recorder is gone: the spool as a whole, since a log adds to the lookups of the traces beside
+  /// it, and the user's own files.
+  [[nodiscard]] std::vector<std::string> leftovers() const;
   /// All is in the store: removes the folder (a user's own traces stay).
   void remove();
 

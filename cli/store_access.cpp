@@ -42,10 +42,13 @@ Result<LookupRow> lookup_of_compile(Reader& reader, const CompileId& id, const s
   };
   for (const LookupRow& l : *lookups) {
     const CompileId& c = l.record.compile;
-    if (c.frame != id.frame || c.frame_compile != id.frame_compile || c.compiled_autograd != id.compiled_autograd) continue;
+    if (c.frame != id.frame || c.frame_compile != id.frame_compile || c.compiled_autograd != id.compiled_autograd)
+      continue;
     if (!best || rank(l) < rank(*best)) best = &l;
   }
-  if (!best) return fail(ErrorKind::not_found, "no lookup of compile " + id.text(), "run " + row->record.name, "see: keyhole log --run " + shell_word(row->record.name));
+  if (!best)
+    return fail(ErrorKind::not_found, "no lookup of compile " + id.text(), "run " + row->record.name,
+                "see: keyhole log --run " + shell_word(row->record.name));
   return *best;
 }
 
@@ -54,7 +57,8 @@ Result<LookupRow> lookup_of_key(Reader& reader, const std::string& prefix) {
   if (!found) return tl::make_unexpected(found.error());
   if (found->empty())
     return fail(ErrorKind::not_found, "nothing is called " + prefix, {},
-                "TARGET is last, a lookup's number, a compile id such as 0/0, a key, or the beginning of one; see: keyhole log");
+                "TARGET is last, a lookup's number, a compile id such as 0/0, a key, or the beginning of one; see: "
+                "keyhole log");
   std::set<std::string> keys;
   for (const LookupRow& l : *found) keys.insert(l.record.key);
   if (keys.size() > 1) {
@@ -84,7 +88,8 @@ Result<RunRow> find_run(Reader& reader, const std::string& name) {
   if (const auto runs = reader.runs())
     for (std::size_t i = runs->size(); i-- > 0 && known.size() < 80;)
       known += (known.empty() ? "" : ", ") + (*runs)[i].record.name;
-  return fail(ErrorKind::not_found, "no run is called " + name, {}, known.empty() ? kRecordFirst : "there are: " + known);
+  return fail(ErrorKind::not_found, "no run is called " + name, {},
+              known.empty() ? kRecordFirst : "there are: " + known);
 }
 
 Result<LookupRow> find_lookup(Reader& reader, const std::string& target, const std::string& run) {

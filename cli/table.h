@@ -9,8 +9,8 @@
 
 namespace keyhole::cli {
 
-/// Columns of text. A column without a single value is left out; on a terminal that is too narrow the last column is cut, on
-/// a pipe nothing is.
+/// Columns of text. A column without a single value is left out; on a terminal that is too narrow the last column is
+/// cut, on a pipe nothing is.
 class Table {
  public:
   struct Column {

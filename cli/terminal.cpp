@@ -21,12 +21,18 @@ bool set_and_not_empty(const char* variable) {
 
 const char* code_of(Style style) {
   switch (style) {
-    case Style::bold: return "1";
-    case Style::dim: return "2";
-    case Style::good: return "32";
-    case Style::bad: return "31";
-    case Style::warning: return "33";
-    case Style::plain: break;
+    case Style::bold:
+      return "1";
+    case Style::dim:
+      return "2";
+    case Style::good:
+      return "32";
+    case Style::bad:
+      return "31";
+    case Style::warning:
+      return "33";
+    case Style::plain:
+      break;
   }
   return nullptr;
 }
@@ -69,8 +75,8 @@ void Progress::update(std::int64_t done, std::int64_t total) {
     constexpr std::size_t kBar = 24;
     const double part = std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0);
     const auto full = static_cast<std::size_t>(part * kBar);
-    line = fmt::format("[{}{}] {:3.0f}%  {} of {}  {}", std::string(full, '='), std::string(kBar - full, ' '), part * 100,
-                       size_text(done), size_text(total), label_);
+    line = fmt::format("[{}{}] {:3.0f}%  {} of {}  {}", std::string(full, '='), std::string(kBar - full, ' '),
+                       part * 100, size_text(done), size_text(total), label_);
   } else {
     line = fmt::format("{}  {}", size_text(done), label_);
   }

@@ -29,15 +29,16 @@ struct Options {
   bool all = false, verbose = false;
 };
 
-TextOptions text_options(const Options& options) { return {Terminal::of(stdout), now(), options.verbose}; }
+TextOptions text_options(const Options& options) {
+  return {Terminal::of(stdout), now(), options.verbose};
+}
 
 int why_run(const Globals& globals, Reader& reader, const RunRow& run, const Options& options) {
   ComponentPool pool;
   CaseLoader loader(reader, pool);
   const auto told = loader.tell_run(run.id);
   if (!told) return report(told.error());
-  if (options.all)
-    return print(globals.json ? to_json(*told, 2) + "\n" : why_all_text(*told, text_options(options)));
+  if (options.all) return print(globals.json ? to_json(*told, 2) + "\n" : why_all_text(*told, text_options(options)));
   const RunSummary summary = summarise(*told);
   if (globals.json) return print(dump(to_json(run.record.name, summary)));
   return print(why_run_text(run_title(run, now()), summary, *told, text_options(options)));
@@ -110,12 +111,12 @@ int why_paths(const Globals& globals, const Options& options) {
     auto recorder = Recorder::open(store, false);
     if (!recorder) return report(recorder.error());
     Intake intake(**recorder);
-    const auto refused = import_paths(**recorder, intake, options.targets, {}, {});
+    const ImportedPaths imported = import_paths(**recorder, intake, options.targets, {}, {});
     if (auto committed = (*recorder)->commit(); !committed) return report(committed.error());
-    for (const Error& error : refused) report(error);
+    for (const Error& error : imported.refused) report(error);
     list_problems(intake.problems());
-    unread = refused.size() + intake.problems().size();
-    if (intake.lookups() == 0) {
+    unread = imported.refused.size() + intake.problems().size();
+    if (intake.total().lookups == 0) {
       if (unread > 0) return kFailed;
       return report({ErrorKind::not_found, "there is no lookup in what was given", options.targets.back(),
                      "give a trace (TORCH_TRACE) or a debug log (TORCH_LOGS)"});
@@ -142,7 +143,9 @@ bool is_path(const std::string& target) {
 int why(const Globals& globals, const Options& options) {
   if (!options.targets.empty() && is_path(options.targets.front())) return why_paths(globals, options);
   if (options.targets.size() > 1)
-    return report({ErrorKind::usage, "there is no file or folder " + options.targets.front(), {},
+    return report({ErrorKind::usage,
+                   "there is no file or folder " + options.targets.front(),
+                   {},
                    "give one TARGET, or paths that exist"});
   auto reader = open_store(globals.store);
   if (!reader) return report(reader.error());
@@ -157,19 +160,20 @@ int why(const Globals& globals, const Options& options) {
 }  // namespace
 
 void add_why(Commands& commands) {
-  CLI::App* command =
-      commands.add("why", "Why lookups missed: of the last run, of files, or of one lookup",
-                   "  keyhole why                              # the last run: causes, most seconds first\n"
-                   "  keyhole why yesterday/ today/            # files alone, no store: the last one against the others\n"
-                   "  keyhole why 0/0 --against warm-up        # one lookup, compared with the one you choose");
+  Command command = commands.add(
+      "why", "Why lookups missed: of the last run, of files, or of one lookup",
+      "  keyhole why                              # the last run: causes, most seconds first\n"
+      "  keyhole why yesterday/ today/            # files alone, no store: the last one against the others\n"
+      "  keyhole why 0/0 --against warm-up        # one lookup, compared with the one you choose");
   auto options = std::make_shared<Options>();
-  command->add_option("TARGET|PATH", options->targets,
-                      "A lookup: last, its number, a compile id such as 0/0, a key or its unique beginning; or files and folders");
-  command->add_flag("--all", options->all, "The verdict of each lookup");
-  command->add_option("--run", options->run, "Of this run; else of the last");
-  command->add_option("--against", options->against, "Compare with this lookup, or with the same lookup of this run");
-  command->add_flag("-v,--verbose", options->verbose, "All causes, candidates, guards and layers, whole texts");
-  commands.on(command, [options](const Globals& globals) { return why(globals, *options); });
+  command.texts(
+      "TARGET|PATH", options->targets,
+      "A lookup: last, its number, a compile id such as 0/0, a key or its unique beginning; or files and folders");
+  command.flag("--all", options->all, "The verdict of each lookup");
+  command.text("--run", options->run, "Of this run; else of the last");
+  command.text("--against", options->against, "Compare with this lookup, or with the same lookup of this run");
+  command.flag("-v,--verbose", options->verbose, "All causes, candidates, guards and layers, whole texts");
+  commands.on([options](const Globals& globals) { return why(globals, *options); });
 }
 
 }  // namespace keyhole::cli

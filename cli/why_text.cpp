@@ -27,7 +27,8 @@ std::string side(const std::string& text, bool verbose) {
   return shorten(text, verbose ? std::string::npos : kSideWidth);
 }
 
-std::string change_text(const std::string& component, const std::string& before, const std::string& after, bool verbose) {
+std::string change_text(const std::string& component, const std::string& before, const std::string& after,
+                        bool verbose) {
   if (before.empty() && after.empty()) return printable(component);
   return fmt::format("{}  {} → {}", printable(component), side(before, verbose), side(after, verbose));
 }
@@ -74,7 +75,8 @@ std::string rows_text(const std::vector<CauseRow>& rows, const Terminal& termina
              terminal.paint(beside, Style::dim) + "\n";
     };
     out += line(row.what, Style::bold, row.where);
-    if (!row.fix.empty() || (side_by_side && !row.against.empty())) out += gap + line(row.fix, Style::plain, row.against);
+    if (!row.fix.empty() || (side_by_side && !row.against.empty()))
+      out += gap + line(row.fix, Style::plain, row.against);
     if (side_by_side) continue;
     for (const std::string* text : {&row.where, &row.against})
       if (!text->empty()) out += gap + terminal.paint(cut(*text), Style::dim) + "\n";
@@ -82,9 +84,13 @@ std::string rows_text(const std::vector<CauseRow>& rows, const Terminal& termina
   return out;
 }
 
-std::string seconds_of(const Explanation& e) { return e.cost_seconds > 0 ? seconds_text(e.cost_seconds) : ""; }
+std::string seconds_of(const Explanation& e) {
+  return e.cost_seconds > 0 ? seconds_text(e.cost_seconds) : "";
+}
 
-std::string class_of(const Explanation& e) { return e.causes.empty() ? "" : e.causes.front().cause_class; }
+std::string class_of(const Explanation& e) {
+  return e.causes.empty() ? "" : e.causes.front().cause_class;
+}
 
 void add_details(std::string& out, const Explanation& e, const Terminal& terminal) {
   const auto heading = [&](const char* text) { out += terminal.paint(fmt::format("  {}\n", text), Style::dim); };
@@ -92,7 +98,8 @@ void add_details(std::string& out, const Explanation& e, const Terminal& termina
   for (const Cause& c : e.causes)
     out += fmt::format("    {:<11} {}  [{}, {}]{}\n", c.role == Role::root ? "root" : "consequence",
                        change_text(c.component, c.before, c.after, true), c.cause_class,
-                       c.certainty == Certainty::proven ? "proven" : "inferred", c.note.empty() ? "" : "  " + printable(c.note));
+                       c.certainty == Certainty::proven ? "proven" : "inferred",
+                       c.note.empty() ? "" : "  " + printable(c.note));
   if (!e.guards.empty()) heading("guards");
   for (const GuardFinding& g : e.guards) {
     out += fmt::format("    {}\n", printable(g.expression));
@@ -102,7 +109,8 @@ void add_details(std::string& out, const Explanation& e, const Terminal& termina
     if (!g.error.empty()) out += fmt::format("      {}\n", printable(g.error));
   }
   if (!e.candidates.empty()) heading("candidates for the baseline");
-  for (const Scored& s : e.candidates) out += fmt::format("    lookup {}  {:.2f}  {}\n", s.lookup, s.score, printable(s.reason));
+  for (const Scored& s : e.candidates)
+    out += fmt::format("    lookup {}  {:.2f}  {}\n", s.lookup, s.score, printable(s.reason));
   if (!e.chain.empty()) heading("the other layers of this compile");
   for (const ChainLink& link : e.chain)
     out += fmt::format("    {} {} (lookup {})\n", name_of(link.layer), name_of(link.outcome), link.lookup);
@@ -125,10 +133,12 @@ std::string causes_text(const RunSummary& summary, const std::vector<Told>& told
     row.seconds = c.seconds > 0 ? seconds_text(c.seconds) : "-";
     const bool by_component = !c.component.empty() && (!c.before.empty() || !c.after.empty());
     row.what = by_component ? change_text(c.component, c.before, c.after, options.verbose)
-                            : shorten(c.summary.empty() ? name_of(c.verdict) : c.summary, options.verbose ? std::string::npos : 110);
+                            : shorten(c.summary.empty() ? name_of(c.verdict) : c.summary,
+                                      options.verbose ? std::string::npos : 110);
     row.fix = printable(c.fix);
     row.where = places_text(c, told, options.verbose);
-    if (!c.baseline_run.empty()) row.against = fmt::format("against run {}: {}", printable(c.baseline_run), printable(c.baseline_reason));
+    if (!c.baseline_run.empty())
+      row.against = fmt::format("against run {}: {}", printable(c.baseline_run), printable(c.baseline_reason));
     rows.push_back(std::move(row));
   }
   std::string out = rows_text(rows, options.terminal);
@@ -169,9 +179,10 @@ std::string why_lookup_text(const Told& told, const TextOptions& options) {
   out += "  " + printable(e.summary) + "\n";
   if (!e.fix.empty()) out += "  " + printable(e.fix) + "\n";
   if (e.baseline)
-    out += options.terminal.paint(fmt::format("  compared with lookup {} of run {}: {}, {:.2f}\n", e.baseline->id,
-                                              printable(e.baseline->run_name), printable(e.baseline_reason), e.baseline_score),
-                                  Style::dim);
+    out += options.terminal.paint(
+        fmt::format("  compared with lookup {} of run {}: {}, {:.2f}\n", e.baseline->id,
+                    printable(e.baseline->run_name), printable(e.baseline_reason), e.baseline_score),
+        Style::dim);
   if (options.verbose) add_details(out, e, options.terminal);
   return out;
 }
@@ -193,7 +204,8 @@ std::string why_all_text(const std::vector<Told>& told, const TextOptions& optio
     const std::size_t used = columns(head) + columns(what) + 2 + columns(cost);
     const std::string text = options.terminal.width > used + 8 ? shorten(e.summary, options.terminal.width - used)
                                                                : shorten(e.summary, std::string::npos);
-    out += head + options.terminal.paint(what, e.verdict == Verdict::hit ? Style::good : Style::bad) + "  " + cost + text + "\n";
+    out += head + options.terminal.paint(what, e.verdict == Verdict::hit ? Style::good : Style::bad) + "  " + cost +
+           text + "\n";
   }
   return out;
 }

@@ -117,10 +117,16 @@ Result<void> CaseLoader::Impl::history(Case& c, std::optional<RowId> against) {
       }
     }
   }
-  const bool known_key =
-      !c.entries.empty() || std::any_of(c.same_key.begin(), c.same_key.end(), [&](const LookupRow& r) {
-        return r.process != subject.process || !(r.record.compile == subject.record.compile);
-      });
+  // What this very miss led to is seen by later snapshots, and is no sign that the key was known. Times in a copy of a
+  // folder need not be the entries' own.
+  const auto was_there = [&](const SeenEntry& seen) {
+    const Nanoseconds written = seen.entry.record.modified, asked = subject.record.time;
+    return seen.snapshot.run == 0 || written == kUnknownTime || asked == kUnknownTime || written <= asked;
+  };
+  const bool known_key = std::any_of(c.entries.begin(), c.entries.end(), was_there) ||
+                         std::any_of(c.same_key.begin(), c.same_key.end(), [&](const LookupRow& r) {
+                           return r.process != subject.process || !(r.record.compile == subject.record.compile);
+                         });
   if (subject.component_set == 0 || (known_key && !against)) return {};
   auto candidates = reader.baseline_candidates(subject, kCandidates);
   if (!candidates) return tl::unexpected(candidates.error());

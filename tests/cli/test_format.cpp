@@ -41,7 +41,10 @@ class TestFormat : public QObject {
   }
   void texts_cannot_steer_the_terminal() {
     QCOMPARE(shorten("a\033[31mb\r\n\tc\x7f", 99), std::string("a [31mb   c "));
-    QCOMPARE(shorten("\xc2\x9b" "31m", 99), std::string(" 31m"));          // C1: CSI
+    QCOMPARE(shorten("\xc2\x9b"
+                     "31m",
+                     99),
+             std::string(" 31m"));                                             // C1: CSI
     QCOMPARE(shorten("\xff\xc0\xaf", 99), std::string("\uFFFD\uFFFD\uFFFD"));  // no UTF-8, overlong
     QCOMPARE(shorten("\xed\xa0\x80", 99), std::string("\uFFFD\uFFFD\uFFFD"));  // a surrogate
     QCOMPARE(printable("a\nb"), std::string("a\nb"));

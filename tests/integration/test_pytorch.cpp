@@ -48,7 +48,8 @@ if what == "fail":
 )";
 
 QString python() {
-  for (const QString& candidate : {qEnvironmentVariable("KEYHOLE_PYTHON"), QStringLiteral(KEYHOLE_SOURCE_DIR "/build/venv/bin/python")})
+  for (const QString& candidate :
+       {qEnvironmentVariable("KEYHOLE_PYTHON"), QStringLiteral(KEYHOLE_SOURCE_DIR "/build/venv/bin/python")})
     if (!candidate.isEmpty() && QFile::exists(candidate)) return candidate;
   return {};
 }
@@ -81,7 +82,8 @@ class TestPytorch : public QObject {
   Q_OBJECT
  private slots:
   void initTestCase() {
-    if (python().isEmpty()) QSKIP("no Python with PyTorch: set KEYHOLE_PYTHON, or run ./dev test, which makes build/venv");
+    if (python().isEmpty())
+      QSKIP("no Python with PyTorch: set KEYHOLE_PYTHON, or run ./dev test, which makes build/venv");
     const Ran ran = keyhole::test::run(python(), {"-c", "import torch; print(torch.__version__)"},
                                        QProcessEnvironment::systemEnvironment());
     if (ran.status != 0) QSKIP("that Python cannot import torch");
@@ -120,7 +122,8 @@ class TestPytorch : public QObject {
     QVERIFY2(seen, why.told());
     const Ran text = place({"why"});
     const QList<QByteArray> lines = text.out.split('\n');
-    QVERIFY2(lines[0].contains(" lost") && lines[1].contains("inductor_config[epilogue_fusion]  True → False"), text.told());
+    QVERIFY2(lines[0].contains(" lost") && lines[1].contains("inductor_config[epilogue_fusion]  True → False"),
+             text.told());
 
     // What the run was is there too.
     const QJsonObject run = place.run_named("changed");
@@ -156,7 +159,8 @@ class TestPytorch : public QObject {
     const QString ready = place.folder.filePath("ready");
     QProcess recorder;
     recorder.setProcessEnvironment(place.environment);
-    recorder.start(Keyhole::program(), {"--store", place.store(), "record", "--run", "stopped", "--", python(), place.program_file(), "wait", ready});
+    recorder.start(Keyhole::program(), {"--store", place.store(), "record", "--run", "stopped", "--", python(),
+                                        place.program_file(), "wait", ready});
     QTRY_VERIFY_WITH_TIMEOUT(QFile::exists(ready), 250'000);
     ::kill(static_cast<pid_t>(recorder.processId()), SIGINT);
     QVERIFY(recorder.waitForFinished(60'000));
@@ -171,7 +175,8 @@ class TestPytorch : public QObject {
     const QString ready = place.folder.filePath("ready");
     QProcess recorder;
     recorder.setProcessEnvironment(place.environment);
-    recorder.start(Keyhole::program(), {"--store", place.store(), "record", "--run", "killed", "--", python(), place.program_file(), "wait", ready});
+    recorder.start(Keyhole::program(), {"--store", place.store(), "record", "--run", "killed", "--", python(),
+                                        place.program_file(), "wait", ready});
     QTRY_VERIFY_WITH_TIMEOUT(QFile::exists(ready), 250'000);
     const QByteArray children =
         keyhole::test::run("pgrep", {"-P", QString::number(recorder.processId())}, place.environment).out.trimmed();

@@ -65,6 +65,8 @@ class Keyhole {
 };
 
 /// The recording that comes with the source.
-inline QString sample(const QString& run) { return QStringLiteral(KEYHOLE_SOURCE_DIR "/resources/sample/") + run; }
+inline QString sample(const QString& run) {
+  return QStringLiteral(KEYHOLE_SOURCE_DIR "/resources/sample/") + run;
+}
 
 }  // namespace keyhole::test
