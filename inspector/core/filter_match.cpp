@@ -62,8 +62,8 @@ std::vector<Field> free_fields(const EntryRow&) { return {Field::key, Field::fil
 bool text_holds(const FilterTerm& term, const QString& text) {
   switch (term.op) {
     case Op::contains: return text.contains(term.text, Qt::CaseInsensitive);
-    case Op::equal: return text.compare(term.text, Qt::CaseInsensitive) == 0;
-    case Op::not_equal: return text.compare(term.text, Qt::CaseInsensitive) != 0;
+    case Op::equal: return text == term.text;
+    case Op::not_equal: return text != term.text;
     case Op::regex: return term.regex.match(text).hasMatch();
     default: return false;
   }

@@ -9,6 +9,8 @@
 #include "inspector/core/format.h"
 #include "inspector/core/source.h"
 #include "inspector/core/statistics.h"
+#include "lookup_pager.h"
+#include "keyhole/db/query.h"
 #include "keyhole/db/reader.h"
 #include "keyhole/db/store.h"
 #include "keyhole/explain/loader.h"
@@ -19,6 +21,10 @@ namespace {
 
 constexpr std::size_t kUsersOfEntry = 100;
 constexpr std::size_t kKeysCompared = 500;
+constexpr std::size_t kBatch = 2'000;
+// What the overview and the timeline take in at once. More would keep both waiting for seconds; a filter on the time, or on
+// the run, leads to the older ones.
+constexpr std::size_t kNewest = 300'000;
 
 class StoreSource : public Source {
  public:
@@ -37,63 +43,71 @@ class StoreSource : public Source {
   }
 
   Result<std::int64_t> count(const LookupQuery& query, const Ticket& ticket) override {
-    auto found = select(query, ticket);
-    if (!found) return tl::unexpected(found.error());
-    return std::int64_t((*found)->size());
+    bool exact = true;
+    const keyhole::Filter filter = store_filter(query.filter, exact);
+    if (exact) return reader_.count(filter);
+    auto ids = scan(query, ticket);
+    if (!ids) return tl::unexpected(ids.error());
+    return std::int64_t((*ids)->size());
   }
 
   Result<std::vector<LookupRow>> rows(const LookupQuery& query, std::int64_t first, std::size_t limit) override {
-    auto found = select(query, {});
-    if (!found) return tl::unexpected(found.error());
+    bool exact = true;
+    const keyhole::Filter filter = store_filter(query.filter, exact);
+    if (exact) return pager_.rows(reader_, filter, query, *version(), first, limit);
+    auto ids = scan(query, {});
+    if (!ids) return tl::unexpected(ids.error());
     std::vector<LookupRow> page;
-    for (auto i = std::size_t(first); i < (*found)->size() && page.size() < limit; ++i) page.push_back(*(**found)[i]);
+    for (auto i = std::size_t(first); i < (*ids)->size() && page.size() < limit; ++i) {
+      auto row = reader_.lookup((**ids)[i]);
+      if (!row) return tl::unexpected(row.error());
+      if (*row) page.push_back(std::move(**row));
+    }
     return page;
   }
 
   Result<TimelinePtr> timeline(const FilterNode& filter, bool aligned, const Ticket& ticket) override {
-    auto all = lookups(ticket);
-    if (!all) return tl::unexpected(all.error());
-    TimelineBuilder builder(runs_);
-    for (const LookupRow& row : **all)
-      if (matches(filter, row)) builder.add(row);
+    auto runs = reader_.runs();
+    if (!runs) return tl::unexpected(runs.error());
+    TimelineBuilder builder(*runs);
+    auto seen = each_newest(filter, kNewest, ticket, [&](const LookupRow& row) { builder.add(row); });
+    if (!seen) return tl::unexpected(seen.error());
     return std::move(builder).finish(aligned);
   }
 
   Result<Overview> overview(const FilterNode& filter, const Ticket& ticket) override {
-    auto all = lookups(ticket);
-    if (!all) return tl::unexpected(all.error());
+    auto runs = reader_.runs();
+    if (!runs) return tl::unexpected(runs.error());
     OverviewBuilder builder;
-    for (const LookupRow& row : **all)
-      if (matches(filter, row)) builder.add(row);
-    return std::move(builder).finish(runs_, !filter.children.empty());
+    auto seen = each_newest(filter, kNewest, ticket, [&](const LookupRow& row) { builder.add(row); });
+    if (!seen) return tl::unexpected(seen.error());
+    Overview overview = std::move(builder).finish(std::move(*runs), !filter.children.empty());
+    overview.newest_only = *seen;
+    return overview;
   }
 
   Result<std::vector<CauseCost>> causes(const FilterNode& filter, std::size_t limit, const Ticket& ticket) override {
-    auto all = lookups(ticket);
-    if (!all) return tl::unexpected(all.error());
-    // Whole compiles, newest first: an outer miss needs its inner ones to be told as one.
-    std::vector<const LookupRow*> chosen;
-    std::size_t missed = 0;
-    for (auto it = (*all)->rbegin(); it != (*all)->rend() && missed < limit; ++it) {
-      if (!matches(filter, *it)) continue;
-      chosen.push_back(&*it);
-      missed += it->record.outcome != Outcome::hit;
-    }
+    FilterNode missed;
+    missed.children = {parse_filter(QStringLiteral("-outcome:hit")).root, filter};
+    std::vector<std::pair<RowId, RowId>> chosen;  // run, lookup
+    if (auto seen = each_newest(missed, limit, ticket, [&](const LookupRow& row) { chosen.emplace_back(row.run, row.id); }); !seen)
+      return tl::unexpected(seen.error());
     std::reverse(chosen.begin(), chosen.end());
     ComponentPool pool;
     CaseLoader loader(reader_, pool);
     std::map<RowId, std::vector<Told>> by_run;
-    for (const LookupRow* row : chosen) {
+    for (const auto& [run, lookup] : chosen) {
       if (ticket.stale()) return std::vector<CauseCost>{};
-      auto told = loader.tell(row->id);
+      auto told = loader.tell(lookup);
       if (!told) return tl::unexpected(told.error());
-      by_run[row->run].push_back(std::move(*told));
+      by_run[run].push_back(std::move(*told));
     }
     std::vector<CauseCost> costs;
     std::map<std::tuple<std::string, std::string, std::string, Verdict>, std::size_t> seen;
     for (const auto& [run, told] : by_run) {
       for (const CauseTotal& total : summarise(told).causes) {
-        const auto [it, is_new] = seen.try_emplace({total.component, total.before, total.after, total.component.empty() ? total.verdict : Verdict::key_differs}, costs.size());
+        const Verdict verdict = total.component.empty() ? total.verdict : Verdict::key_differs;
+        const auto [it, is_new] = seen.try_emplace({total.component, total.before, total.after, verdict}, costs.size());
         if (is_new) {
           CauseCost cost;
           cost.cause.component = total.component, cost.cause.before = total.before, cost.cause.after = total.after;
@@ -108,7 +122,7 @@ class StoreSource : public Source {
         cost.lookups.insert(cost.lookups.end(), total.lookups.begin(), total.lookups.end());
       }
     }
-    std::stable_sort(costs.begin(), costs.end(), [](const CauseCost& a, const CauseCost& b) { return a.seconds > b.seconds; });
+    std::stable_sort(costs.begin(), costs.end(), [](const CauseCost& x, const CauseCost& y) { return x.seconds > y.seconds; });
     return costs;
   }
 
@@ -135,66 +149,71 @@ class StoreSource : public Source {
   Result<std::vector<Problem>> problems(RowId run) override { return reader_.problems(run); }
 
  private:
-  using Rows = std::vector<LookupRow>;
-  using Selected = std::vector<const LookupRow*>;
-
-  // All lookups in the order of time, read anew when the store has changed.
-  Result<const Rows*> lookups(const Ticket& ticket) {
-    const std::int64_t now = *version();
-    if (now == read_at_) return &rows_;
-    auto runs = reader_.runs();
-    if (!runs) return tl::unexpected(runs.error());
-    Rows rows;
-    for (const RunRow& run : *runs) {
-      if (ticket.stale()) break;
-      auto of_run = reader_.lookups_of_run(run.id);
-      if (!of_run) return tl::unexpected(of_run.error());
-      rows.insert(rows.end(), std::make_move_iterator(of_run->begin()), std::make_move_iterator(of_run->end()));
+  // Calls `use` with the newest `limit` lookups that pass, the newest first. Whether there were more.
+  template <class Use>
+  Result<bool> each_newest(const FilterNode& filter, std::size_t limit, const Ticket& ticket, Use use) {
+    bool exact = true;
+    keyhole::LookupQuery query;
+    query.filter = store_filter(filter, exact);
+    query.sort = keyhole::Field::id;
+    query.descending = true;
+    query.limit = kBatch;
+    std::size_t seen = 0;
+    while (!ticket.stale()) {
+      auto page = reader_.page(query);
+      if (!page) return tl::unexpected(page.error());
+      for (const LookupRow& row : page->rows) {
+        if (!exact && !matches(filter, row)) continue;
+        if (seen++ == limit) return true;
+        use(row);
+      }
+      if (!page->next) break;
+      query.after = page->next;
     }
-    rows_ = std::move(rows);
-    runs_ = std::move(*runs);
-    selected_.clear();
-    selected_for_.reset();
-    read_at_ = ticket.stale() ? -1 : now;
-    return &rows_;
+    return false;
   }
 
-  Result<const Selected*> select(const LookupQuery& query, const Ticket& ticket);
+  // The ids of what passes a filter that SQL cannot decide alone (a regular expression), in the order of the query.
+  Result<const std::vector<RowId>*> scan(const LookupQuery& query, const Ticket& ticket);
+
   Result<const std::vector<EntryRow>*> all_entries();
   Result<std::vector<const EntryRow*>> select(const EntryQuery& query);
 
   std::string folder_;
   Reader reader_;
-  std::int64_t read_at_ = -1;
-  Rows rows_;
-  std::vector<RunRow> runs_;
-  Selected selected_;
-  std::optional<LookupQuery> selected_for_;
+  LookupPager pager_;
+  std::int64_t scanned_at_ = -1;
+  std::optional<LookupQuery> scanned_for_;
+  std::vector<RowId> scanned_;
   std::int64_t entries_read_at_ = -1;
   std::vector<EntryRow> entries_;
   std::vector<SnapshotRow> snapshots_;
 };
 
-bool same_tree(const FilterNode& a, const FilterNode& b) {
-  if (a.kind != b.kind || a.children.size() != b.children.size()) return false;
-  if (a.term.field != b.term.field || a.term.op != b.term.op || a.term.text != b.term.text || a.term.number != b.term.number)
-    return false;
-  return std::equal(a.children.begin(), a.children.end(), b.children.begin(), same_tree);
-}
-
-Result<const StoreSource::Selected*> StoreSource::select(const LookupQuery& query, const Ticket& ticket) {
-  auto all = lookups(ticket);
-  if (!all) return tl::unexpected(all.error());
-  if (selected_for_ && selected_for_->sort == query.sort && selected_for_->descending == query.descending &&
-      same_tree(selected_for_->filter, query.filter))
-    return &selected_;
-  selected_.clear();
-  for (const LookupRow& row : rows_)
-    if (matches(query.filter, row)) selected_.push_back(&row);
-  std::sort(selected_.begin(), selected_.end(),
-            [&](const LookupRow* a, const LookupRow* b) { return comes_before(*a, *b, query.sort, query.descending); });
-  selected_for_ = query;
-  return &selected_;
+Result<const std::vector<RowId>*> StoreSource::scan(const LookupQuery& query, const Ticket& ticket) {
+  const std::int64_t now = *version();
+  if (scanned_for_ && scanned_at_ == now && same_query(*scanned_for_, query)) return &scanned_;
+  bool exact = true;
+  keyhole::LookupQuery asked;
+  asked.filter = store_filter(query.filter, exact);
+  asked.sort = store_field(query.sort);
+  asked.descending = query.descending;
+  asked.limit = kBatch;
+  scanned_for_.reset();
+  scanned_.clear();
+  while (!ticket.stale()) {
+    auto page = reader_.page(asked);
+    if (!page) return tl::unexpected(page.error());
+    for (const LookupRow& row : page->rows)
+      if (matches(query.filter, row)) scanned_.push_back(row.id);
+    if (!page->next) {
+      scanned_for_ = query;
+      scanned_at_ = now;
+      break;
+    }
+    asked.after = page->next;
+  }
+  return &scanned_;
 }
 
 Result<KeyBreakdown> StoreSource::breakdown(RowId id, const Ticket& ticket) {
@@ -209,13 +228,14 @@ Result<KeyBreakdown> StoreSource::breakdown(RowId id, const Ticket& ticket) {
   if (!components) return tl::unexpected(components.error());
   for (const ComponentPtr c : *components) result.components.push_back({c, -1, -1});
 
-  // The other component sets of the layer, the newest first. Only what differs from ours is read, which is little.
-  auto all = lookups(ticket);
-  if (!all) return tl::unexpected(all.error());
+  // The other component sets of the layer, the most used first. Only what differs from ours is read, which is little.
+  auto tallies = reader_.tally(keyhole::Field::component_set,
+                               keyhole::Filter::where(keyhole::Field::layer, Compare::equal, std::int64_t(result.lookup.record.layer)),
+                               kKeysCompared);
+  if (!tallies) return tl::unexpected(tallies.error());
   std::set<RowId> sets;
-  for (auto it = (*all)->rbegin(); it != (*all)->rend() && sets.size() < kKeysCompared; ++it)
-    if (it->record.layer == result.lookup.record.layer && it->component_set != 0 && it->component_set != result.lookup.component_set)
-      sets.insert(it->component_set);
+  for (const Tally& tally : *tallies)
+    if (const auto* set = std::get_if<std::int64_t>(&tally.value); set && *set != 0 && *set != result.lookup.component_set) sets.insert(*set);
   std::map<std::string_view, std::pair<std::int64_t, std::set<Digest>>> others;  // by name: how many differ, their values
   for (const RowId set : sets) {
     if (ticket.stale()) return result;

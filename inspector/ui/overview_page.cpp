@@ -41,6 +41,7 @@ OverviewPage::OverviewPage(Workspace& workspace, QWidget* parent)
       causes_(new NodeModel({QStringLiteral("Lost"), QStringLiteral("Misses"), QStringLiteral("Cause"), QStringLiteral("Before → after")}, this)),
       runs_(new NodeModel({QStringLiteral("Run"), QStringLiteral("Start"), QStringLiteral("Lookups"), QStringLiteral("Hits"),
                            QStringLiteral("Misses"), QStringLiteral("Bypassed"), QStringLiteral("Lost"), QStringLiteral("Command")}, this)) {
+  newest_ = make_label({}, "muted");
   auto* content = new QWidget;
   auto* layout = new QVBoxLayout(content);
   layout->setContentsMargins(16, 14, 16, 16);
@@ -60,6 +61,7 @@ OverviewPage::OverviewPage(Workspace& workspace, QWidget* parent)
   auto* over_time = make_card({});
   auto* head = new QHBoxLayout;
   head->addWidget(make_label(QStringLiteral("Lookups over time"), "heading"));
+  head->addWidget(newest_);
   head->addStretch();
   head->addWidget(new OutcomeLegend);
   chart_layer_->setAccessibleName(QStringLiteral("Layer of the chart"));
@@ -191,6 +193,7 @@ void OverviewPage::show_overview(const Overview& overview) {
   for (const auto& row : overview.layers) chart_layer_->addItem(title_of(row.layer), int(row.layer));
   chart_layer_->setCurrentIndex(chosen.isValid() ? std::max(0, chart_layer_->findData(chosen)) : 0);
   chart_layer_->blockSignals(false);
+  newest_->setText(overview.newest_only ? QStringLiteral("of the newest %1 lookups; filter by run or time for others").arg(count_text(total)) : QString());
   show_chart();
   layers_->set(overview.layers);
 

@@ -7,7 +7,7 @@
 //   op     := ":" (contains, or equals for layers and outcomes) | "=" | "!=" | "<" | "<=" | ">" | ">="
 //   value  := word | "quoted text" | /regular expression/
 //
-// Text compares without regard to case. Numbers take units: 250us 3s 5min 2h for durations, 64KB 5MiB for sizes, 10:01 or
+// `:` looks without regard to case, = and != compare whole texts as they are. Numbers take units: 250us 3s 5min 2h for durations, 64KB 5MiB for sizes, 10:01 or
 // 2026-11-21 for times. A value without a field is looked for in the key, the function, the file, the run and the reason.
 #pragma once
 

@@ -65,7 +65,7 @@ struct Overview {
   std::vector<Bucket> buckets;  ///< of the lookups with a time, in its order; runs that lie far apart leave no gap
   std::vector<RunRow> runs;     ///< newest first
   std::vector<double> lost_by_run;  ///< beside runs
-  std::int64_t entries = 0, snapshots = 0;
+  bool newest_only = false;  ///< there are more lookups than these figures take in: they are of the newest ones
 };
 
 /// Misses of one cause.

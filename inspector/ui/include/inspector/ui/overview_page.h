@@ -45,7 +45,7 @@ class OverviewPage : public Page {
   LayerChart* layers_;
   NodeModel *causes_, *runs_;
   QTableView *causes_view_, *runs_view_;
-  QLabel* causes_note_;
+  QLabel *causes_note_, *newest_;
   Overview overview_;
 };
 
