@@ -101,7 +101,7 @@ void OutcomeChart::paintEvent(QPaintEvent*) {
   const QRectF area = plot();
   const std::int64_t top = round_up(std::max<std::int64_t>(1, most_));
   for (const double part : {0.0, 0.5, 1.0}) {
-    if (part == 0.5 && top < 2) continue;
+    if (part == 0.5 && top % 2 != 0) continue;
     const double y = area.bottom() - area.height() * part;
     p.setPen(part == 0 ? theme.border : theme.grid);
     p.drawLine(QPointF(area.left(), y), QPointF(area.right(), y));

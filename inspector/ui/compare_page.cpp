@@ -174,7 +174,8 @@ void ComparePage::show_pairs(const std::vector<Pair>& pairs) {
     const LookupRow& one = pair.after ? *pair.after : *pair.before;
     Node node;
     node.id = one.id;
-    node.payload = QVariantList{qlonglong(pair.before ? pair.before->id : 0), qlonglong(pair.after ? pair.after->id : 0)};
+    const bool recorded = pair.before && pair.after && pair.before->component_set != 0 && pair.after->component_set != 0;
+    node.payload = QVariantList{qlonglong(pair.before ? pair.before->id : 0), qlonglong(pair.after ? pair.after->id : 0), recorded};
     const auto outcome = [](const std::optional<LookupRow>& row) { return row ? Cell::of(row->record.outcome) : Cell(QStringLiteral("–"), CellStyle::muted); };
     const auto lost = [](const std::optional<LookupRow>& row) {
       const Nanoseconds cost = row && row->record.outcome != Outcome::hit ? row->record.cost : -1;
@@ -199,12 +200,12 @@ void ComparePage::show_pairs(const std::vector<Pair>& pairs) {
   pairs_->set(std::move(rows));
   const int widths[] = {170, 90, 110, 110, 90, 90, 100};
   for (int c = 0; c < 7; ++c) pairs_view_->header()->resizeSection(c, widths[c]);
-  // The first changed key is what one came for.
-  for (int r = 0; r < pairs_->rowCount(); ++r)
-    if (pairs_->index(r, 6).data().toString() == QLatin1String("changed")) {
-      pairs_view_->setCurrentIndex(pairs_->index(r, 0));
-      return;
-    }
+  // The first changed key whose components are known is what one came for.
+  for (const bool recorded : {true, false})
+    for (int r = 0; r < pairs_->rowCount(); ++r)
+      if (pairs_->index(r, 6).data().toString() == QLatin1String("changed") &&
+          pairs_->node(pairs_->index(r, 0))->payload.toList().value(2).toBool() == recorded)
+        return pairs_view_->setCurrentIndex(pairs_->index(r, 0));
   if (pairs_->rowCount() > 0) return pairs_view_->setCurrentIndex(pairs_->index(0, 0));
   changes_->set({});
   diff_->set_message(pairs.empty() ? QStringLiteral("Neither run has a lookup.") : QStringLiteral("Choose a row above."));

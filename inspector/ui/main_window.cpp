@@ -371,11 +371,13 @@ bool MainWindow::is_store(const QString& folder) { return QFileInfo::exists(fold
 void MainWindow::open_paths(const QStringList& paths) {
   QString store = workspace_.session() ? workspace_.store_name() : QString();
   QStringList sources;
-  for (const QString& path : paths)
+  for (QString path : paths) {
+    if (path.endsWith(QLatin1String("/history.db"))) path.chop(int(qstrlen("/history.db")));
     if (is_store(path) && store != QDir(path).absolutePath())
       open_store(path), store = QDir(path).absolutePath();
     else if (!is_store(path))
       sources << path;
+  }
   // A path that names nothing was meant as a store: what opening it says is what helps.
   if (sources.size() == 1 && paths.size() == 1 && !QFileInfo::exists(sources.first())) return open_store(sources.first());
   if (!sources.isEmpty()) import_->start(store.isEmpty() ? QDir(default_store_folder()).absolutePath() : store, sources);

@@ -65,6 +65,7 @@ OverviewPage::OverviewPage(Workspace& workspace, QWidget* parent)
   head->addStretch();
   head->addWidget(new OutcomeLegend);
   chart_layer_->setAccessibleName(QStringLiteral("Layer of the chart"));
+  chart_layer_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   head->addWidget(chart_layer_);
   qobject_cast<QVBoxLayout*>(over_time->layout())->addLayout(head);
   over_time->layout()->addWidget(chart_);
@@ -241,9 +242,10 @@ void OverviewPage::show_causes(const std::vector<CauseCost>& causes) {
     Cell lost = Cell::figure(seconds_text(c.seconds), QStringLiteral("%1 s").arg(c.seconds, 0, 'f', 6), c.seconds);
     lost.fraction = most > 0 ? c.seconds / most : -1;
     const bool component = !c.cause.component.empty();
-    Cell name(component ? text_of(c.cause.component) : QString::fromLatin1(name_of(c.verdict)), CellStyle::strong);
+    Cell name(component ? text_of(c.cause.component) : QString::fromLatin1(name_of(c.verdict)).replace(u'_', u' '), CellStyle::strong);
     name.tip = text_of(c.summary);
-    Cell change(component ? one_line(text_of(c.cause.before), 80) + QStringLiteral(" → ") + one_line(text_of(c.cause.after), 80)
+    const auto side = [](const std::string& text) { return text.empty() ? QStringLiteral("(none)") : one_line(text_of(text), 80); };
+    Cell change(component ? side(c.cause.before) + QStringLiteral(" → ") + side(c.cause.after)
                           : one_line(text_of(c.summary)));
     change.tip = text_of(c.summary);
     node.cells = {lost, Cell::figure(count_text(c.misses), {}, double(c.misses)), name, change};

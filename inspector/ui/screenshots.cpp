@@ -79,7 +79,7 @@ int make_screenshots(const QString& store, const QString& folder) {
             auto rows = source.rows(query, 0, 50);
             if (!rows) return 0;
             for (const LookupRow& row : *rows)
-              if (auto e = source.explanation(row.id, {}); e && e->verdict != Verdict::never_seen) return row.id;
+              if (auto e = source.explanation(row.id, {}); e && (e->verdict == Verdict::key_differs || e->verdict == Verdict::guard_failed)) return row.id;
             return rows->empty() ? 0 : rows->front().id;
           };
           return std::pair{newest("outcome:miss layer:fx_graph"), newest("outcome:guard_miss")};

@@ -86,11 +86,10 @@ QString style_sheet(const Theme& t) {
     QHeaderView::section { background: @surface; color: @muted; border: 0; border-bottom: 1px solid @border;
       padding: 5px 4px; }
     QTableCornerButton::section { background: @surface; border: 0; }
-    QLineEdit, QPlainTextEdit, QTextEdit, QComboBox { background: @surface; border: 1px solid @border; border-radius: 4px;
+    QLineEdit, QPlainTextEdit, QTextEdit { background: @surface; border: 1px solid @border; border-radius: 4px;
       padding: 4px 6px; }
     QPlainTextEdit, QTextEdit { padding: 0; }
-    QLineEdit:focus, QComboBox:focus { border: 1px solid @accent; }
-    QComboBox::drop-down { border: 0; width: 22px; }
+    QLineEdit:focus { border: 1px solid @accent; }
     QFrame#card QAbstractItemView { border: 0; }
     QLineEdit[wrong="true"] { border: 1px solid @error; }
     QPushButton, QToolButton { background: @raised; border: 1px solid @border; border-radius: 4px; padding: 4px 10px; }

@@ -16,7 +16,8 @@ namespace {
 
 constexpr int kLaneHeight = 24;
 constexpr int kAxisHeight = 22;
-constexpr int kGutter = 190;
+constexpr int kGutter = 280;
+constexpr double kRunShare = 0.56;  // of the gutter, for the run's name
 constexpr double kMark = 10;       // width of a single event's shape
 constexpr int kCountWidth = 20;    // a fold at least this wide, and this lonely, shows its count
 constexpr Nanoseconds kNarrowest = 10'000;  // what is visible is never shorter than 10 µs
@@ -167,7 +168,7 @@ void TimelineView::paintEvent(QPaintEvent*) {
     return;
   }
   const TimelineWindow w = window();
-  const int left = gutter();
+  const int left = gutter(), label = int(left * kRunShare);
   QFont small = font();
   small.setPointSizeF(small.pointSizeF() * 0.88);
 
@@ -203,13 +204,13 @@ void TimelineView::paintEvent(QPaintEvent*) {
       p.setFont(strong);
       p.setPen(theme.text);
       const QFontMetrics metrics(strong);
-      p.drawText(QRect(8, top, left / 2 - 10, kLaneHeight), Qt::AlignVCenter, metrics.elidedText(info.run_name, Qt::ElideRight, left / 2 - 12));
+      p.drawText(QRect(8, top, label - 12, kLaneHeight), Qt::AlignVCenter, metrics.elidedText(info.run_name, Qt::ElideMiddle, label - 14));
     }
     p.setFont(small);
     p.setPen(theme.muted);
     const QFontMetrics metrics(small);
-    p.drawText(QRect(left / 2, top, left / 2 - 8, kLaneHeight), Qt::AlignVCenter,
-               metrics.elidedText(info.label, Qt::ElideRight, left / 2 - 8));
+    p.drawText(QRect(label, top, left - label - 10, kLaneHeight), Qt::AlignVCenter,
+               metrics.elidedText(info.label, Qt::ElideRight, left - label - 10));
 
     const auto marks = timeline_->marks(lane, w);
     for (std::size_t i = 0; i < marks.size(); ++i) {

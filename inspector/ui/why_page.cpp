@@ -232,6 +232,7 @@ void WhyPage::show_answer(Answer answer) {
   chain_->setVisible(chain.size() > 1);
   chain_label_->setVisible(chain.size() > 1);
   chain_->set(std::move(chain), row.id);
+  causes_view_->setVisible(causes_->rowCount() > 0);
   middle_->setVisible(e.guards.empty() || causes_->rowCount() > 0);
 }
 
