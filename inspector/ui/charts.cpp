@@ -133,6 +133,7 @@ void OutcomeChart::paintEvent(QPaintEvent*) {
     const bool new_day = text.left(10) != last_day;
     last_day = text.left(10);
     const double x = area.left() + step * double(i);
+    if (x + p.fontMetrics().horizontalAdvance(new_day ? text.mid(5, 11) : text.mid(11, 8)) > width()) break;
     p.drawText(QRectF(x, area.bottom() + 3, 110, 18), Qt::AlignLeft, new_day ? text.mid(5, 11) : text.mid(11, width_ < 60'000'000'000 ? 8 : 5));
   }
   draw_focus(p, *this);

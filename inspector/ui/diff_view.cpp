@@ -103,10 +103,11 @@ void DiffView::paintEvent(QPaintEvent*) {
     const DiffLine& line = lines_[std::size_t(i)];
     const int top = kHeader + i * height - verticalScrollBar()->value();
     if (top > viewport()->height()) break;
+    p.setClipping(false);
     if (line.kind == DiffLine::Kind::folded) {
       p.fillRect(QRect(0, top, viewport()->width(), height), theme.raised);
       p.setFont(font());
-      p.setPen(theme.muted);
+      p.setPen(theme.accent);
       p.drawText(QRect(0, top, viewport()->width(), height), Qt::AlignCenter,
                  QStringLiteral("%1, show").arg(plural(line.folded, QStringLiteral("equal line"), QStringLiteral("equal lines"))));
       continue;

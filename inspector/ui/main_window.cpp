@@ -41,6 +41,12 @@ namespace {
 constexpr int kRecent = 12;
 constexpr PageId kBrowsePages[] = {PageId::overview, PageId::history, PageId::entries};  // in the order of the tabs
 
+// "~/work/store" for what lies in the user's home.
+QString shown_path(const QString& path) {
+  const QString home = QDir::homePath();
+  return path.startsWith(home + u'/') ? u'~' + path.mid(home.size()) : QDir::toNativeSeparators(path);
+}
+
 QPushButton* make_segment(const QString& text, const QString& tip) {
   auto* button = new QPushButton(text);
   button->setProperty("segment", true);
@@ -88,10 +94,10 @@ MainWindow::MainWindow(QWidget* parent)
     if (workspace_.session()) restore_layout(QStringLiteral("last"));
     const QString name = workspace_.store_name();
     setWindowTitle(name.isEmpty() ? QStringLiteral("Keyhole") : QStringLiteral("Keyhole – %1").arg(QDir(name).dirName()));
-    state_->setText(name);
+    state_->setText(shown_path(name));
   });
   const auto as_of = [this](const QString& note) {
-    state_->setText(QStringLiteral("%1  ·  as of %2%3").arg(workspace_.store_name(), QTime::currentTime().toString(QStringLiteral("HH:mm:ss")), note));
+    state_->setText(QStringLiteral("%1  ·  as of %2%3").arg(shown_path(workspace_.store_name()), QTime::currentTime().toString(QStringLiteral("HH:mm:ss")), note));
   };
   connect(&workspace_, &Workspace::opened, this, [as_of] { as_of({}); });
   connect(&workspace_, &Workspace::rows_changed, this, [as_of] { as_of(QStringLiteral("  ·  recording")); });
@@ -327,7 +333,7 @@ void MainWindow::show_place() {
 void MainWindow::show_recent() {
   recent_->clear();
   for (const QString& folder : QSettings().value(QStringLiteral("recent")).toStringList()) {
-    auto* item = new QListWidgetItem(QDir(folder).dirName() + QStringLiteral("    ") + QDir::toNativeSeparators(folder));
+    auto* item = new QListWidgetItem(QDir(folder).dirName() + QStringLiteral("    ") + shown_path(folder));
     item->setData(Qt::UserRole, folder);
     recent_->addItem(item);
   }
