@@ -71,6 +71,7 @@ void add_diff(Commands& commands);
 void add_log(Commands& commands);
 void add_show(Commands& commands);
 void add_env(Commands& commands);
+void add_cc(Commands& commands);
 
 /// One line on stderr; the exit status that its kind stands for.
 int report(const Error& error);

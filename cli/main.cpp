@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cc.h"
 #include "command.h"
 #include "format.h"
 
@@ -46,6 +47,7 @@ int run(int argc, char** argv) {
   add_log(commands);
   add_show(commands);
   add_env(commands);
+  add_cc(commands);
   return commands.run(argc, argv);
 }
 
@@ -54,6 +56,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    if (const auto compiled = keyhole::cli::compile_command(argc, argv)) return *compiled;
     return keyhole::cli::run(argc, argv);
   } catch (const std::exception& e) {
     return keyhole::cli::report(

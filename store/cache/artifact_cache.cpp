@@ -123,12 +123,12 @@ Result<std::unique_ptr<ArtifactCache>> ArtifactCache::open(const std::string& st
   auto impl = std::make_unique<Impl>();
   impl->store = store;
   impl->options = options;
-  {
+  if (!options.only_read) {
     Writing writing(*impl);
     if (!writing.ok()) return tl::unexpected(writing.error());
   }
   std::unique_ptr<ArtifactCache> cache(new ArtifactCache(std::move(impl)));
-  if (options.record) static_cast<void>(take_in_journals(*cache, std::chrono::milliseconds(50), false));
+  if (options.record && !options.only_read) static_cast<void>(take_in_journals(*cache, std::chrono::milliseconds(50), false));
   return cache;
 }
 

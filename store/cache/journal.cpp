@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <map>
@@ -18,6 +19,7 @@
 
 #include "keyhole/base/checksum.h"
 #include "keyhole/base/os.h"
+#include "keyhole/cache/brief.h"
 #include "keyhole/key/debug_line.h"
 #include "keyhole/key/hash.h"
 #include "wire.h"
@@ -86,6 +88,67 @@ void put_compile(wire::Writer& out, const CompileId& id) {
 void put_groups(wire::Writer& out, std::span<const Digest> groups) {
   out.number(groups.size());
   for (const auto& g : groups) out.digest(g);
+}
+
+void put_process(wire::Writer& out, std::string_view identity, Nanoseconds start, std::string_view run,
+                 const std::vector<std::string>& argv) {
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  out.clear();
+  out.number(kProcess);
+  out.text(identity);
+  out.text(host);
+  out.integer(getpid());
+  out.integer(start);
+  out.text(run);
+  out.number(argv.size());
+  for (const auto& a : argv) out.text(a);
+  char* cwd = getcwd(nullptr, 0);
+  out.text(cwd != nullptr ? cwd : "");
+  std::free(cwd);
+  const std::string rank = environment("RANK");
+  out.number(rank.empty() ? 0 : std::strtoull(rank.c_str(), nullptr, 10) + 1);
+  out.text(environment("TORCHINDUCTOR_CACHE_DIR"));
+}
+
+void put_lookup(wire::Writer& out, const LookupEvent& event, std::span<const Digest> groups) {
+  out.clear();
+  out.number(kLookup);
+  out.number(static_cast<std::uint64_t>(event.layer));
+  out.number(static_cast<std::uint64_t>(event.outcome));
+  out.number(event.ordinal);
+  out.integer(event.time);
+  out.integer(event.duration);
+  out.integer(event.saved);
+  out.integer(event.entry);
+  put_compile(out, event.compile);
+  for (const auto text : {event.key, event.status, event.guard, event.reason, event.load_error}) out.text(text);
+  out.number(event.cache_off ? 1 : 0);
+  put_groups(out, groups);
+}
+
+void put_stored(wire::Writer& out, const PutEvent& event, std::span<const Digest> groups) {
+  out.clear();
+  out.number(kPut);
+  out.number(static_cast<std::uint64_t>(event.layer));
+  out.number(event.ordinal);
+  out.number(event.looked_up ? 1 : 0);
+  out.integer(event.time);
+  out.integer(event.cost);
+  out.integer(event.entry);
+  out.text(event.key);
+  out.text(event.save_error);
+  put_groups(out, groups);
+}
+
+/// A frame as it stands in the file.
+void add_frame(std::string& file, const std::string& payload) {
+  const auto length = static_cast<std::uint32_t>(payload.size());
+  const std::uint32_t checksum = crc32c(payload);
+  file.append(reinterpret_cast<const char*>(&length), 4);
+  file.append(reinterpret_cast<const char*>(&checksum), 4);
+  file += payload;
+  file.resize((file.size() + 7) / 8 * 8);
 }
 
 std::uint64_t hash_of(Layer layer, std::string_view key) {
@@ -165,24 +228,7 @@ bool Journal::Impl::open() {
   fd = os().open(folder + "/" + identity + ".khj", O_RDWR | O_CREAT | O_EXCL);
   if (fd < 0 || os().flock(fd, LOCK_EX | LOCK_NB) != 0 || !grow(kChunk)) return false;
   std::memcpy(map, "KHJ1", 4);
-
-  char host[256] = "";
-  gethostname(host, sizeof host - 1);
-  scratch.clear();
-  scratch.number(kProcess);
-  scratch.text(identity);
-  scratch.text(host);
-  scratch.integer(getpid());
-  scratch.integer(start);
-  scratch.text(run_name(argv, start));
-  scratch.number(argv.size());
-  for (const auto& a : argv) scratch.text(a);
-  char* cwd = getcwd(nullptr, 0);
-  scratch.text(cwd != nullptr ? cwd : "");
-  std::free(cwd);
-  const std::string rank = environment("RANK");
-  scratch.number(rank.empty() ? 0 : std::strtoull(rank.c_str(), nullptr, 10) + 1);
-  scratch.text(environment("TORCHINDUCTOR_CACHE_DIR"));
+  put_process(scratch, identity, start, run_name(argv, start), argv);
   return append();
 }
 
@@ -271,20 +317,7 @@ void Journal::lookup(LookupEvent event, std::span<const ComponentRun> runs) {
   }
   event.ordinal = impl_->ordinals[hash_of(event.layer, event.key)]++;
   const auto digests = impl_->groups(runs);
-  auto& out = impl_->scratch;
-  out.clear();
-  out.number(kLookup);
-  out.number(static_cast<std::uint64_t>(event.layer));
-  out.number(static_cast<std::uint64_t>(event.outcome));
-  out.number(event.ordinal);
-  out.integer(event.time);
-  out.integer(event.duration);
-  out.integer(event.saved);
-  out.integer(event.entry);
-  put_compile(out, event.compile);
-  for (const auto text : {event.key, event.status, event.guard, event.reason, event.load_error}) out.text(text);
-  out.number(event.cache_off ? 1 : 0);
-  put_groups(out, digests);
+  put_lookup(impl_->scratch, event, digests);
   impl_->append();
 }
 
@@ -299,24 +332,69 @@ void Journal::put(PutEvent event, std::span<const ComponentRun> runs) {
     event.ordinal = next->second - 1;
   }
   const auto digests = impl_->groups(runs);
-  auto& out = impl_->scratch;
-  out.clear();
-  out.number(kPut);
-  out.number(static_cast<std::uint64_t>(event.layer));
-  out.number(event.ordinal);
-  out.number(event.looked_up ? 1 : 0);
-  out.integer(event.time);
-  out.integer(event.cost);
-  out.integer(event.entry);
-  out.text(event.key);
-  out.text(event.save_error);
-  put_groups(out, digests);
+  put_stored(impl_->scratch, event, digests);
   impl_->append();
 }
 
 std::uint64_t Journal::dropped() const {
   const std::scoped_lock lock(impl_->mutex);
   return impl_->dropped;
+}
+
+bool leave_lookup(const std::string& store, const BriefRun& run, const LookupRecord& lookup, std::int64_t entry) {
+  LookupEvent event;
+  event.layer = lookup.layer;
+  event.outcome = lookup.outcome;
+  event.time = lookup.time;
+  event.duration = lookup.duration;
+  event.saved = lookup.saved;
+  event.entry = entry;
+  event.compile = lookup.compile;
+  event.key = lookup.key;
+  event.status = lookup.status;
+  event.guard = lookup.guard;
+  event.reason = lookup.reason;
+  event.load_error = lookup.load_error;
+  event.cache_off = lookup.cache_off;
+
+  wire::Writer out;
+  std::string file("KHJ1\0\0\0\0", kJournalHeader);
+  const std::string identity = random_identity();
+  put_process(out, identity, lookup.time, run.name, run.argv);
+  add_frame(file, out.bytes());
+  std::vector<Digest> groups;
+  for (const auto& members : runs_of(lookup.components)) {
+    groups.push_back(members.digest);
+    out.clear();
+    out.number(kGroup);
+    out.raw(encode_run(members));
+    add_frame(file, out.bytes());
+  }
+  put_lookup(out, event, groups);
+  add_frame(file, out.bytes());
+  if (lookup.cost >= 0 || !lookup.save_error.empty()) {
+    PutEvent put;
+    put.layer = lookup.layer;
+    put.looked_up = true;
+    put.time = lookup.time;
+    put.cost = lookup.cost;
+    put.key = lookup.key;
+    put.save_error = lookup.save_error;
+    put_stored(out, put, {});
+    add_frame(file, out.bytes());
+  }
+
+  // Whole under another name first: a journal that nobody holds is taken in and removed.
+  const std::string path = store + "/journal/" + identity;
+  int fd = os().open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT && make_folders(store + "/journal"))
+    fd = os().open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool whole = os().write(fd, file.data(), file.size()) == static_cast<std::int64_t>(file.size());
+  os().close(fd);
+  if (whole && os().rename(path, path + ".khj") == 0) return true;
+  os().unlink(path);
+  return false;
 }
 
 std::size_t read_journal(std::string_view file, std::size_t offset,

@@ -22,6 +22,9 @@ struct CacheOptions {
   /// that of the power: then the newest puts may be gone, never damaged.
   bool durable = false;
   bool record = true;         ///< note lookups and puts in the journal, from which the history is made
+  /// Open nothing for writing, make nothing and take no journal in: for a process that lives for one get. Then `open`
+  /// fails nowhere, and every get misses where there is no store.
+  bool only_read = false;
   bool distrust = false;      ///< check SHA-256 on every read, not only the CRC-32C
   bool torch_compat = false;  ///< the quirks of PyTorch 2.13 where ours differs; each is named where it acts
   std::chrono::milliseconds get_patience{
