@@ -5,7 +5,7 @@
 add_library(keyhole_options INTERFACE)
 target_compile_features(keyhole_options INTERFACE cxx_std_20)
 target_compile_options(keyhole_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wcast-align -Wunused -Wnull-dereference -Wimplicit-fallthrough)
+  -Wcast-align -Wunused -Wimplicit-fallthrough)
 if(KEYHOLE_WERROR)
   target_compile_options(keyhole_options INTERFACE -Werror)
 endif()
