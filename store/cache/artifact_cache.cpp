@@ -53,22 +53,15 @@ Result<void> check(const NewEntry& entry) {
   return {};
 }
 
-BlobRow blob_row(Query& q, int first) {
-  BlobRow row{
-      q.text(first), q.integer(first + 1), q.integer(first + 2), q.integer(first + 3), q.integer(first + 4), false, {}};
-  row.in_file = q.null(first + 5);
-  if (!row.in_file) row.data = q.text(first + 5);
-  return row;
-}
-
 Result<std::vector<NamedFile>> load_files(Db& db, const std::string& store, std::int64_t entry, bool distrust) {
   std::vector<NamedFile> files;
   Query q(db,
-          "SELECT f.name, b.hash, b.size, b.codec, b.stored, b.checksum, b.data FROM bundle_file f "
+          "SELECT f.name, " KEYHOLE_BLOB_COLUMNS
+          " FROM bundle_file f "
           "JOIN blob b ON b.id = f.blob WHERE f.entry = ? ORDER BY f.position",
           entry);
   while (q.next()) {
-    auto bytes = load_blob(store, blob_row(q, 1), distrust);
+    auto bytes = load_blob(db, store, BlobRow(q, 1), distrust);
     if (!bytes) return tl::unexpected(bytes.error());
     files.push_back({std::string(q.text(0)), std::move(*bytes)});
   }
@@ -80,16 +73,15 @@ Result<std::vector<NamedFile>> load_files(Db& db, const std::string& store, std:
 bool search_store(Db& db, const ArtifactCache::Impl& cache, const LookupRequest& request, GuardedSearch& search,
                   CacheLookup& result) {
   Query q(db,
-          "SELECT e.id, e.name, e.guard, e.files, e.metadata, e.cost, b.hash, b.size, b.codec, b.stored, b.checksum, "
-          "b.data "
-          "FROM entry e JOIN blob b ON b.id = e.blob WHERE e.layer = ? AND e.key = ? ORDER BY e.name, e.guard",
+          "SELECT e.id, e.name, e.guard, e.files, e.metadata, e.cost, " KEYHOLE_BLOB_COLUMNS
+          " FROM entry e JOIN blob b ON b.id = e.blob WHERE e.layer = ? AND e.key = ? ORDER BY e.name, e.guard",
           number(request.layer), request.key);
   while (q.next()) {
     const std::string_view guard = q.text(2);
     if (!search.offer(guard)) continue;
     FoundEntry found{q.integer(0), std::string(q.text(1)), std::string(guard), {}, std::string(q.text(4)), {},
                      q.integer(5)};
-    auto bytes = load_blob(cache.store, blob_row(q, 6), cache.options.distrust);
+    auto bytes = load_blob(db, cache.store, BlobRow(q, 6), cache.options.distrust);
     auto files = bytes && q.integer(3) != 0 ? load_files(db, cache.store, found.id, cache.options.distrust)
                                             : Result<std::vector<NamedFile>>();
     if (bytes && files && static_cast<std::int64_t>(files->size()) != q.integer(3))

@@ -6,9 +6,11 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "keyhole/base/checksum.h"
 #include "keyhole/base/os.h"
@@ -18,6 +20,9 @@ namespace keyhole {
 namespace {
 
 constexpr int kLevel = 1;  // of zstd: level 3 saves 4 % more of compiler output and takes twice as long
+
+constexpr std::size_t kChunk = 8144;    // what a row may hold without leaving its page of 8 KiB
+constexpr std::int64_t kChunks = 1024;  // of one blob at most
 
 constexpr unsigned long long kMostContent = 1ULL << 30;  // what a damaged frame may ask for
 
@@ -42,14 +47,18 @@ Error damaged(const std::string& what, const Digest& hash) {
   return {ErrorKind::corrupt, what, "blob " + hash.hex().substr(0, 8), "run `keyhole verify --repair`"};
 }
 
+void drop_chunks(Db& db, std::int64_t blob) {
+  Query(db, "DELETE FROM chunk WHERE id >= ? AND id < ?", blob * kChunks, (blob + 1) * kChunks).run();
+}
+
 Result<std::string> load_file(const std::string& store, const BlobRow& row) {
-  const std::string path = blob_path(store, digest_of(row.hash));
+  const std::string path = blob_path(store, row.hash);
   const int fd = os().open(path, O_RDONLY);
   if (fd < 0) return tl::unexpected(os_error(errno, "open the file of a blob", path));
   FileInfo info;
   if (os().stat(path, info) != 0 || info.size != row.stored) {
     os().close(fd);
-    return tl::unexpected(damaged("the file of a blob has another size", digest_of(row.hash)));
+    return tl::unexpected(damaged("the file of a blob has another size", row.hash));
   }
   std::string bytes(static_cast<std::size_t>(row.stored), '\0');
   std::size_t have = 0;
@@ -59,7 +68,7 @@ Result<std::string> load_file(const std::string& store, const BlobRow& row) {
     have += static_cast<std::size_t>(n);
   }
   os().close(fd);
-  if (have != bytes.size()) return tl::unexpected(damaged("the file of a blob is too short", digest_of(row.hash)));
+  if (have != bytes.size()) return tl::unexpected(damaged("the file of a blob is too short", row.hash));
   return bytes;
 }
 
@@ -93,7 +102,7 @@ PreparedBlob prepare_blob(std::string_view bytes, const CacheOptions& options) {
     if (!blob.compressed.empty() && blob.compressed.size() <= bytes.size() / 4 * 3) blob.codec = Codec::zstd;
   }
   blob.checksum = crc32c(blob.stored());
-  blob.file = blob.stored().size() > options.inline_limit;
+  blob.file = blob.stored().size() > std::min(options.inline_limit, kChunk * kChunks);
   return blob;
 }
 
@@ -110,62 +119,65 @@ Result<void> write_blob_file(const std::string& store, const PreparedBlob& blob)
   return write_file_atomic(path, blob.stored());
 }
 
+BlobRow::BlobRow(Query& q, int first)
+    : id(q.integer(first)),
+      hash(digest_of(q.text(first + 1))),
+      size(q.integer(first + 2)),
+      codec(q.integer(first + 3)),
+      stored(q.integer(first + 4)),
+      checksum(q.integer(first + 5)),
+      file(q.integer(first + 6) != 0) {}
+
 Result<std::int64_t> insert_blob(Db& db, const std::string& store, const PreparedBlob& blob) {
   const std::string_view hash(reinterpret_cast<const char*>(blob.hash.bytes.data()), blob.hash.bytes.size());
-  std::int64_t existing = 0;
+  std::optional<BlobRow> existing;
   {
-    Query q(db, "SELECT id, size, codec, stored, checksum, data IS NULL, data FROM blob WHERE hash = ?", Blob{hash});
-    if (q.next()) {
-      existing = q.integer(0);
-      const bool in_file = q.integer(5) != 0;
-      const BlobRow row{hash,
-                        q.integer(1),
-                        q.integer(2),
-                        q.integer(3),
-                        q.integer(4),
-                        in_file,
-                        in_file ? std::string_view() : q.text(6)};
-      if (load_blob(store, row, false)) return existing;
-    }
+    Query q(db, "SELECT " KEYHOLE_BLOB_COLUMNS " FROM blob b WHERE b.hash = ?", Blob{hash});
+    if (q.next()) existing.emplace(q, 0);
   }
+  if (existing && load_blob(db, store, *existing, false)) return existing->id;
   if (!db.ok()) return tl::unexpected(db.error());
+  const std::string_view bytes = blob.stored();
   if (blob.file) {
     FileInfo info;
-    if (os().stat(blob_path(store, blob.hash), info) != 0 ||
-        info.size != static_cast<std::int64_t>(blob.stored().size()))
+    const bool there =
+        os().stat(blob_path(store, blob.hash), info) == 0 && info.size == static_cast<std::int64_t>(bytes.size());
+    if (!there || existing)
       if (auto written = write_blob_file(store, blob); !written) return tl::unexpected(written.error());
   }
-  std::optional<Blob> data;
-  if (!blob.file) data = Blob{blob.stored()};
-  const auto size = static_cast<std::int64_t>(blob.size), stored = static_cast<std::int64_t>(blob.stored().size());
-  const auto codec = static_cast<std::int64_t>(blob.codec);
-  const std::int64_t checksum = blob.checksum;
-  if (existing != 0) {
-    Query(db, "UPDATE blob SET size = ?, codec = ?, stored = ?, checksum = ?, data = ? WHERE id = ?", size, codec,
-          stored, checksum, data, existing)
+  if (existing) drop_chunks(db, existing->id);
+  Query(
+      db,
+      "INSERT INTO blob(id, hash, size, codec, stored, checksum, file) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO "
+      "UPDATE SET size = excluded.size, codec = excluded.codec, stored = excluded.stored, checksum = "
+      "excluded.checksum, "
+      "file = excluded.file",
+      existing ? std::optional(existing->id) : std::nullopt, Blob{hash}, static_cast<std::int64_t>(blob.size),
+      static_cast<std::int64_t>(blob.codec), static_cast<std::int64_t>(bytes.size()),
+      static_cast<std::int64_t>(blob.checksum), blob.file)
+      .run();
+  const std::int64_t id = existing ? existing->id : db.last_insert_id();
+  for (std::size_t at = 0, n = 0; !blob.file && at < bytes.size(); at += kChunk, ++n)
+    Query(db, "INSERT INTO chunk(id, data) VALUES (?, ?)", id * kChunks + static_cast<std::int64_t>(n),
+          Blob{bytes.substr(at, kChunk)})
         .run();
-  } else {
-    Query(db, "INSERT INTO blob(hash, size, codec, stored, checksum, data) VALUES (?, ?, ?, ?, ?, ?)", Blob{hash}, size,
-          codec, stored, checksum, data)
-        .run();
-    existing = db.last_insert_id();
-  }
   if (!db.ok()) return tl::unexpected(db.error());
-  return existing;
+  return id;
 }
 
 bool drop_blob_row(Db& db, std::int64_t id) {
-  bool in_file = false;
+  bool file = false;
   {
     Query q(db,
-            "SELECT data IS NULL FROM blob WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM entry WHERE blob = ?1) "
+            "SELECT file FROM blob WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM entry WHERE blob = ?1) "
             "AND NOT EXISTS (SELECT 1 FROM bundle_file WHERE blob = ?1)",
             id);
     if (!q.next()) return false;
-    in_file = q.integer(0) != 0;
+    file = q.integer(0) != 0;
   }
+  drop_chunks(db, id);
   Query(db, "DELETE FROM blob WHERE id = ?", id).run();
-  return in_file;
+  return file;
 }
 
 void unlink_blob_file(Db& db, const std::string& store, const Digest& hash) {
@@ -175,34 +187,39 @@ void unlink_blob_file(Db& db, const std::string& store, const Digest& hash) {
   if (db.ok() && !back) os().unlink(blob_path(store, hash));
 }
 
-Result<std::string> load_blob(const std::string& store, const BlobRow& row, bool distrust) {
-  std::string file;
-  std::string_view stored = row.data;
-  if (row.in_file) {
+Result<std::string> load_blob(Db& db, const std::string& store, const BlobRow& row, bool distrust) {
+  std::string bytes;
+  std::uint32_t checksum = 0;
+  if (row.file) {
     auto read = load_file(store, row);
     if (!read) return read;
-    file = std::move(*read);
-    stored = file;
-  }
-  const Digest hash = digest_of(row.hash);
-  if (static_cast<std::int64_t>(stored.size()) != row.stored ||
-      crc32c(stored) != static_cast<std::uint32_t>(row.checksum))
-    return tl::unexpected(damaged("the bytes of a blob do not match their checksum", hash));
-  std::string content;
-  if (row.codec == static_cast<std::int64_t>(Codec::zstd)) {
-    auto plain = decompress(stored);
-    if (!plain) return tl::unexpected(damaged(plain.error().what, hash));
-    if (static_cast<std::int64_t>(plain->size()) != row.size)
-      return tl::unexpected(damaged("the content of a blob has another size", hash));
-    content = std::move(*plain);
-  } else if (row.in_file) {
-    content = std::move(file);
+    bytes = std::move(*read);
+    checksum = crc32c(bytes);
   } else {
-    content.assign(stored);
+    if (row.stored < 0 || row.stored > kChunks * static_cast<std::int64_t>(kChunk))
+      return tl::unexpected(damaged("a blob has no sound size", row.hash));
+    bytes.reserve(static_cast<std::size_t>(row.stored));
+    Query q(db, "SELECT data FROM chunk WHERE id >= ? AND id < ? ORDER BY id", row.id * kChunks,
+            (row.id + 1) * kChunks);
+    while (q.next()) {
+      const auto chunk = q.text(0);
+      checksum = crc32c(chunk, checksum);
+      bytes += chunk;
+    }
+    if (!db.ok()) return tl::unexpected(db.error());
   }
-  if (distrust && sha256(content) != hash)
-    return tl::unexpected(damaged("the content of a blob does not match its SHA-256", hash));
-  return content;
+  if (static_cast<std::int64_t>(bytes.size()) != row.stored || checksum != static_cast<std::uint32_t>(row.checksum))
+    return tl::unexpected(damaged("the bytes of a blob do not match their checksum", row.hash));
+  if (row.codec == static_cast<std::int64_t>(Codec::zstd)) {
+    auto plain = decompress(bytes);
+    if (!plain) return tl::unexpected(damaged(plain.error().what, row.hash));
+    bytes = std::move(*plain);
+  }
+  if (static_cast<std::int64_t>(bytes.size()) != row.size)
+    return tl::unexpected(damaged("the content of a blob has another size", row.hash));
+  if (distrust && sha256(bytes) != row.hash)
+    return tl::unexpected(damaged("the content of a blob does not match its SHA-256", row.hash));
+  return bytes;
 }
 
 }  // namespace keyhole

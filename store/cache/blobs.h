@@ -42,16 +42,20 @@ bool drop_blob_row(Db& db, std::int64_t id);
 /// After that has been committed, in a transaction of its own.
 void unlink_blob_file(Db& db, const std::string& store, const Digest& hash);
 
-/// A row of `blob` as a query sees it.
+/// A row of `blob`: KEYHOLE_BLOB_COLUMNS, from `first` on.
 struct BlobRow {
-  std::string_view hash;
-  std::int64_t size = 0, codec = 0, stored = 0, checksum = 0;
-  bool in_file = false;
-  std::string_view data;  ///< meaningless in a file
+  BlobRow(Query& q, int first);
+  std::int64_t id;
+  Digest hash;
+  std::int64_t size, codec, stored, checksum;
+  bool file;
 };
+#define KEYHOLE_BLOB_COLUMNS "b.id, b.hash, b.size, b.codec, b.stored, b.checksum, b.file"
+
 /// The content. corrupt where the checksum, the size or (with `distrust`) the SHA-256 does not match or the file is
 /// gone.
-Result<std::string> load_blob(const std::string& store, const BlobRow& row, bool distrust);
+/// A failure of the database itself sticks to `db`.
+Result<std::string> load_blob(Db& db, const std::string& store, const BlobRow& row, bool distrust);
 
 std::string compress(std::string_view bytes);
 Result<std::string> decompress(std::string_view bytes);  ///< at most 1 GiB of content

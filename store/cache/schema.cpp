@@ -16,7 +16,7 @@ namespace {
 
 // From version i to i + 1. Append only: what was released is never changed.
 constexpr const char* kMigrations[] = {R"sql(
--- Content by its SHA-256, each once. data NULL: it is the file blobs/<first 2 hex>/<other 62>.
+-- Content by its SHA-256, each once. file: it is blobs/<first 2 hex>/<other 62>; else it is the chunks id * 1024 and on.
 CREATE TABLE blob(
   id INTEGER PRIMARY KEY,
   hash BLOB NOT NULL UNIQUE,
@@ -24,7 +24,10 @@ CREATE TABLE blob(
   codec INTEGER NOT NULL,     -- 0: as it is; 1: zstd
   stored INTEGER NOT NULL,    -- bytes on the disk
   checksum INTEGER NOT NULL,  -- CRC-32C of these
-  data BLOB) STRICT;
+  file INTEGER NOT NULL) STRICT;
+-- A chunk fills a page and spills nothing: it is read where the page is mapped. As one value on overflow pages, SQLite
+-- would gather 64 KiB into memory of its own first, and reading took three times as long.
+CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 
 -- name: compact hash of the content; its order is the order in which the entries of a key are tried.
 CREATE TABLE entry(
@@ -112,7 +115,7 @@ Result<void> make(Db& db, const std::string& store) {
   for (const char* folder : {"/blobs", "/journal"})
     if (auto made = make_folders(store + folder); !made) return made;
   if (*version == 0) {
-    // 8 KiB pages: a blob of 64 KiB is a chain of 8 instead of 16. Eviction gives pages back to the file system.
+    // Chunks are cut for pages of 8 KiB. Eviction gives pages back to the file system.
     db.exec("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL");
   }
   Transaction transaction(db, "BEGIN EXCLUSIVE");

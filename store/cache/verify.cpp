@@ -40,16 +40,14 @@ void check_blobs(ArtifactCache::Impl& cache, Verified& verified, std::set<std::i
     auto& db = reading.db();
     if (!db) return;
     // A batch a query: a reader that stays for long keeps the log from being taken into the file.
-    Query q(*db, "SELECT id, hash, size, codec, stored, checksum, data FROM blob WHERE id > ? ORDER BY id LIMIT 100",
-            after);
+    Query q(*db, "SELECT " KEYHOLE_BLOB_COLUMNS " FROM blob b WHERE b.id > ? ORDER BY b.id LIMIT 100", after);
     while (q.next()) {
       more = true;
       after = q.integer(0);
-      BlobRow row{q.text(1), q.integer(2), q.integer(3), q.integer(4), q.integer(5), q.null(6), {}};
-      if (!row.in_file) row.data = q.text(6);
+      const BlobRow row(q, 0);
       ++verified.blobs;
       verified.bytes += row.stored;
-      if (const auto content = load_blob(cache.store, row, true); !content) {
+      if (const auto content = load_blob(*db, cache.store, row, true); !content) {
         bad.insert(after);
         verified.problems.push_back({db->path(), -1, content.error().what, "entries that need it are misses"});
       }
@@ -101,8 +99,7 @@ void check_files(ArtifactCache::Impl& cache, bool repair, Verified& verified) {
       Writing writing(cache);
       if (!writing.ok()) return;
       Transaction transaction(writing.db());
-      if (Query(writing.db(), "SELECT 1 FROM blob WHERE hash = ? AND data IS NULL", Blob{raw}).next() ||
-          !writing.db().ok())
+      if (Query(writing.db(), "SELECT 1 FROM blob WHERE hash = ? AND file", Blob{raw}).next() || !writing.db().ok())
         continue;
       verified.problems.push_back({path, -1, "nothing names this file", {}});
       if (repair && os().unlink(path) == 0) ++verified.repaired;

@@ -140,7 +140,7 @@ class TestArtifactCache : public QObject {
   void a_damaged_entry_is_not_served_and_a_put_mends_it() {
     auto cache = open();
     QVERIFY(cache->put({.key = "f1", .bytes = "the right bytes"}));
-    sql("UPDATE blob SET data = CAST('the wrong bytes' AS BLOB)");
+    sql("UPDATE chunk SET data = CAST('the wrong bytes' AS BLOB)");
     const auto found = cache->get({.key = "f1"});
     QVERIFY(!found.hit());
     QCOMPARE(found.status, std::string("full_miss"));
@@ -152,7 +152,8 @@ class TestArtifactCache : public QObject {
   void a_forged_blob_passes_the_checksum_but_not_distrust() {
     QVERIFY(open()->put({.key = "f1", .bytes = "abcd"}));
     // Bytes and checksum changed together, as an attacker would.
-    sql(("UPDATE blob SET data = CAST('abcx' AS BLOB), checksum = " + std::to_string(crc32c("abcx"))).c_str());
+    sql(("UPDATE chunk SET data = CAST('abcx' AS BLOB); UPDATE blob SET checksum = " + std::to_string(crc32c("abcx")))
+            .c_str());
     QVERIFY(open()->get({.key = "f1"}).hit());
     QVERIFY(!open({.distrust = true})->get({.key = "f1"}).hit());
   }
