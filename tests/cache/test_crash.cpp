@@ -29,9 +29,13 @@ std::vector<NamedFile> bundle(int key) {
   if (key % 2 == 0) return {};
   return {{"a.bin", content(key + 100)}, {"b.bin", content(key + 3 * 67)}};
 }
-std::string name(int key) { return "f" + std::to_string(key); }
+std::string name(int key) {
+  return "f" + std::to_string(key);
+}
 
-CacheOptions options() { return {.durable = true, .inline_limit = 20000}; }
+CacheOptions options() {
+  return {.durable = true, .inline_limit = 20000};
+}
 
 /// Does everything once, and says over `report` what was acknowledged: '+' and key, '-' and key.
 void everything(const std::string& store, int report) {
@@ -90,8 +94,10 @@ class TestCrash : public QObject {
       std::set<int> stored;
       char message[2];
       while (read(ends[0], message, 2) == 2) {
-        if (message[0] == '+') stored.insert(message[1]);
-        else stored.erase(message[1]);
+        if (message[0] == '+')
+          stored.insert(message[1]);
+        else
+          stored.erase(message[1]);
       }
       close(ends[0]);
       int status = 0;
@@ -103,13 +109,15 @@ class TestCrash : public QObject {
       finished = WEXITSTATUS(status) == 0;
       ++struck;
 
-      auto cache = ArtifactCache::open(store, options());
+      auto cache = ArtifactCache::open(store);
       QVERIFY2(cache, cache ? "" : cache.error().line().c_str());
       for (int key = 0; key < 8; ++key) {
         const auto found = (*cache)->get({.key = name(key)});
-        QVERIFY2(found.reason.empty(), qPrintable(QStringLiteral("step %1, key %2: %3").arg(at).arg(key).arg(found.reason.c_str())));
+        QVERIFY2(found.reason.empty(),
+                 qPrintable(QStringLiteral("step %1, key %2: %3").arg(at).arg(key).arg(found.reason.c_str())));
         if (!found.hit()) {
-          QVERIFY2(!stored.contains(key), qPrintable(QStringLiteral("step %1: key %2 was acknowledged and is gone").arg(at).arg(key)));
+          QVERIFY2(!stored.contains(key),
+                   qPrintable(QStringLiteral("step %1: key %2 was acknowledged and is gone").arg(at).arg(key)));
           continue;
         }
         const auto files = bundle(key);
