@@ -375,7 +375,7 @@ void RecorderImpl::lookup(ProcessId process, const LookupRecord& record) {
     delta.count(record.outcome, 1);
   } else {
     std::int64_t id = 0;
-    Outcome before = record.outcome;
+    Outcome before = record.outcome, after = record.outcome;
     bool changed = false;
     {
       Query q(db_,
@@ -385,6 +385,9 @@ void RecorderImpl::lookup(ProcessId process, const LookupRecord& record) {
       if (q.next()) {
         id = q.integer(0);
         before = static_cast<Outcome>(q.integer(2));
+        // A log knows no more than that it missed; who gave a status knew whether a guard did.
+        if (record.status.empty() && !q.null(3)) after = before;
+        cells[1] = static_cast<std::int64_t>(after);
         changed = merge_cells(cells, q, 1);
       }
     }
@@ -397,7 +400,7 @@ void RecorderImpl::lookup(ProcessId process, const LookupRecord& record) {
       bind_cells(q, cells);
       q.run();
       delta.count(before, -1);
-      delta.count(record.outcome, 1);
+      delta.count(after, 1);
     }
   }
   if (set == 0 || state == nullptr) return;

@@ -311,6 +311,44 @@ class TestRecorder : public QObject {
     QCOMPARE(reader->problems((*run)->id)->size(), std::size_t{1});
   }
 
+  void a_log_does_not_make_a_miss_of_a_guard_miss() {
+    const TemporaryFolder folder;
+    const std::string store = folder / "store";
+    const Event event;
+    const auto record = [&](const LookupRecord& lookup) {
+      auto opened = Recorder::open(store);
+      QVERIFY(opened);
+      QVERIFY((*opened)->begin_run({"A", {}, {}, {}, {}, false, {}, 5, 9, 0}));
+      (*opened)->lookup((*opened)->process(some_process("trace:1")), lookup);
+      QVERIFY((*opened)->commit());
+    };
+    LookupRecord of_trace = full_lookup(event, kKey);
+    LookupRecord of_log = of_trace;
+    of_log.outcome = Outcome::miss;
+    of_log.status.clear();
+    of_log.load_error = "seen by the log alone";
+    const auto check = [&](Outcome outcome, std::int64_t hits) {
+      auto reader = Reader::open(store);
+      QVERIFY(reader);
+      const auto lookups = reader->lookups_of_run(1);
+      QVERIFY(lookups && lookups->size() == 1);
+      QCOMPARE(lookups->front().record.outcome, outcome);
+      QCOMPARE(lookups->front().record.load_error, of_log.load_error);
+      const auto run = reader->last_run();
+      QVERIFY(run && *run);
+      QCOMPARE((*run)->lookups, 1);
+      QCOMPARE((*run)->hits, hits);
+      QCOMPARE((*run)->misses, 1 - hits);
+    };
+    record(of_trace);
+    record(of_log);
+    check(Outcome::guard_miss, 0);
+    of_trace.load_error.clear();  // a later reading of the trace still corrects what it said itself
+    of_trace.outcome = Outcome::hit;
+    of_trace.status = "hit";
+    record(of_trace);
+    check(Outcome::hit, 1);
+  }
   void snapshots_share_what_did_not_change() {
     const TemporaryFolder folder;
     auto opened = Recorder::open(folder / "s");
