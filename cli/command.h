@@ -70,6 +70,17 @@ void add_why(Commands& commands);
 void add_diff(Commands& commands);
 void add_log(Commands& commands);
 void add_show(Commands& commands);
+void add_search(Commands& commands);
+void add_ls(Commands& commands);
+void add_stats(Commands& commands);
+void add_guards(Commands& commands);
+void add_ranks(Commands& commands);
+void add_expect_hit(Commands& commands);
+void add_compare(Commands& commands);
+void add_verify(Commands& commands);
+void add_gc(Commands& commands);
+void add_backup(Commands& commands);
+void add_doctor(Commands& commands);
 void add_env(Commands& commands);
 void add_cc(Commands& commands);
 

@@ -41,7 +41,7 @@ ImportedPaths import_paths(Recorder& recorder, Intake& intake, const std::vector
       if (result.runs.empty() || result.runs.back() != record.name) result.runs.push_back(record.name);
     }
     Progress progress(path);
-    ImportOptions options = still_growing();
+    ImportOptions options;
     options.location = location;
     options.progress = [&](std::int64_t done, std::int64_t total) {
       progress.update(done, total);

@@ -9,8 +9,6 @@
 using nlohmann::json;
 
 namespace keyhole::cli {
-namespace {
-
 json time_json(Nanoseconds time) {
   if (time == kUnknownTime) return nullptr;
   const auto whole = static_cast<std::time_t>(time / 1'000'000'000);
@@ -28,6 +26,8 @@ json seconds_json(Nanoseconds span) {
 json text_or_null(const std::string& text) {
   return text.empty() ? json(nullptr) : json(text);
 }
+
+namespace {
 
 json number_or_null(std::int64_t value) {
   return value < 0 ? json(nullptr) : json(value);

@@ -20,6 +20,12 @@ nlohmann::json to_json(const Problem& problem);
 nlohmann::json to_json(const std::string& run, const RunSummary& summary);
 nlohmann::json to_json(const Cause& cause);
 
+/// "2026-11-21T10:01:12.000000Z"; null where it is not known.
+nlohmann::json time_json(Nanoseconds time);
+/// A span in seconds; null where it is not known.
+nlohmann::json seconds_json(Nanoseconds span);
+nlohmann::json text_or_null(const std::string& text);
+
 /// The document and a newline; bytes that are no UTF-8 become U+FFFD.
 std::string dump(const nlohmann::json& document);
 

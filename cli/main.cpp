@@ -46,6 +46,17 @@ int run(int argc, char** argv) {
   add_diff(commands);
   add_log(commands);
   add_show(commands);
+  add_search(commands);
+  add_ls(commands);
+  add_stats(commands);
+  add_guards(commands);
+  add_ranks(commands);
+  add_expect_hit(commands);
+  add_compare(commands);
+  add_verify(commands);
+  add_gc(commands);
+  add_backup(commands);
+  add_doctor(commands);
   add_env(commands);
   add_cc(commands);
   return commands.run(argc, argv);

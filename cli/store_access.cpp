@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <set>
 
 #include "format.h"
 #include "intake.h"
+#include "keyhole/cache/maintenance.h"
 
 namespace keyhole::cli {
 namespace {
@@ -71,11 +73,17 @@ Result<LookupRow> lookup_of_key(Reader& reader, const std::string& prefix) {
 
 }  // namespace
 
+Error no_store(const std::string& store) {
+  return {ErrorKind::not_found, "there is no store", store, kRecordFirst};
+}
+
 Result<Reader> open_store(const std::string& store) {
   adopt_abandoned(store);
+  // What programs noted of the store's own cache; a store that cannot be written is read as it is.
+  static_cast<void>(take_in_journals(store, std::chrono::milliseconds(50)));
   auto reader = Reader::open(store);
   if (!reader && reader.error().kind == ErrorKind::not_found)
-    return fail(ErrorKind::not_found, "there is no store", store, kRecordFirst);
+    return tl::make_unexpected(no_store(store));
   return reader;
 }
 

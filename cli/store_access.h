@@ -14,6 +14,9 @@ namespace keyhole::cli {
 /// with the advice to record.
 Result<Reader> open_store(const std::string& store);
 
+/// There is no store in that folder, with the advice to record.
+[[nodiscard]] Error no_store(const std::string& store);
+
 /// The run of that name, or the last one where `name` is empty. not_found: says which runs there are.
 Result<RunRow> find_run(Reader& reader, const std::string& name);
 
