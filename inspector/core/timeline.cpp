@@ -49,7 +49,11 @@ Timeline::Timeline(std::vector<LaneInfo> lanes, std::vector<TimelineEvent> event
       ++sum[index_of(e.outcome)];
       lane.start.push_back(e.time);
       lane.seconds.push_back(e.duration < 0 ? 0.0F : float(double(e.duration) * 1e-9));
-      lane.id.push_back(std::uint32_t(e.id));
+      const auto id = std::uint32_t(e.id);
+      if (!lane.id.empty() && id < lane.id.back()) lane.ids_grow = false;
+      lane.least_id = lane.id.empty() ? id : std::min(lane.least_id, id);
+      lane.most_id = std::max(lane.most_id, id);
+      lane.id.push_back(id);
       lane.outcome.push_back(std::uint8_t(e.outcome));
       begin_ = std::min(begin_, e.time);
       end_ = std::max(end_, e.time + std::max<Nanoseconds>(0, e.duration));
@@ -111,14 +115,16 @@ RowId Timeline::nearest(int which, Nanoseconds time, Nanoseconds tolerance) cons
   return best;
 }
 
+std::ptrdiff_t Timeline::Lane::find(RowId wanted) const {
+  if (id.empty() || wanted < RowId(least_id) || wanted > RowId(most_id)) return -1;
+  const auto small = std::uint32_t(wanted);
+  const auto at = ids_grow ? std::lower_bound(id.begin(), id.end(), small) : std::find(id.begin(), id.end(), small);
+  return at == id.end() || *at != small ? -1 : at - id.begin();
+}
+
 Timeline::Place Timeline::place_of(RowId id) const {
-  for (std::size_t l = 0; l < lanes_.size(); ++l) {
-    const auto& ids = lanes_[l].id;
-    // Ids grow with time almost everywhere, so the binary search hits first; the scan is for what was imported later.
-    auto at = std::lower_bound(ids.begin(), ids.end(), std::uint32_t(id));
-    if (at == ids.end() || *at != std::uint32_t(id)) at = std::find(ids.begin(), ids.end(), std::uint32_t(id));
-    if (at != ids.end()) return {int(l), lanes_[l].start[std::size_t(at - ids.begin())]};
-  }
+  for (std::size_t l = 0; l < lanes_.size(); ++l)
+    if (const auto at = lanes_[l].find(id); at >= 0) return {int(l), lanes_[l].start[std::size_t(at)]};
   return {};
 }
 
@@ -126,7 +132,7 @@ RowId Timeline::neighbour(RowId id, int step) const {
   const Place place = place_of(id);
   if (place.lane < 0) return 0;
   const auto& ids = lanes_[std::size_t(place.lane)].id;
-  const auto at = std::find(ids.begin(), ids.end(), std::uint32_t(id)) - ids.begin() + step;
+  const auto at = lanes_[std::size_t(place.lane)].find(id) + step;
   return at < 0 || at >= std::ptrdiff_t(ids.size()) ? id : RowId(ids[std::size_t(at)]);
 }
 

@@ -108,6 +108,7 @@ QTableView* make_table(QAbstractItemModel* model, const QString& name, Workspace
   view->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
   view->verticalHeader()->setDefaultSectionSize(kRowHeight);
   view->horizontalHeader()->setStretchLastSection(true);
+  view->horizontalHeader()->setResizeContentsPrecision(50);
   view->horizontalHeader()->setHighlightSections(false);
   view->horizontalHeader()->setSectionsMovable(true);
   view->setTabKeyNavigation(false);
@@ -122,6 +123,7 @@ QTreeView* make_tree(QAbstractItemModel* model, const QString& name, Workspace& 
   view->setUniformRowHeights(true);
   view->setAllColumnsShowFocus(true);
   view->header()->setStretchLastSection(true);
+  view->header()->setResizeContentsPrecision(50);
   return view;
 }
 

@@ -88,6 +88,9 @@ class Timeline {
     std::vector<std::uint32_t> id;
     std::vector<std::uint8_t> outcome;
     std::vector<OutcomeCounts> sums;  ///< of the events before each block
+    std::uint32_t least_id = 0, most_id = 0;
+    bool ids_grow = true;  ///< with time: what was recorded as it happened
+    [[nodiscard]] std::ptrdiff_t find(RowId id) const;  ///< -1: not here
   };
   [[nodiscard]] OutcomeCounts counts_before(const Lane& lane, std::size_t index) const;
 
