@@ -8,6 +8,7 @@
 #include <map>
 
 #include "pickle_data.h"
+#include "utf8.h"
 
 namespace keyhole::pickle {
 namespace {
@@ -21,24 +22,6 @@ struct Mark {
 
 constexpr std::size_t kBatch = 1000;  // CPython writes elements of containers in batches of this size
 
-void append_utf8(std::string& out, std::uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | (c >> 6));
-    out += static_cast<char>(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | (c >> 12));
-    out += static_cast<char>(0x80 | ((c >> 6) & 0x3F));
-    out += static_cast<char>(0x80 | (c & 0x3F));
-  } else {
-    out += static_cast<char>(0xF0 | (c >> 18));
-    out += static_cast<char>(0x80 | ((c >> 12) & 0x3F));
-    out += static_cast<char>(0x80 | ((c >> 6) & 0x3F));
-    out += static_cast<char>(0x80 | (c & 0x3F));
-  }
-}
-
 /// Protocol 0 texts: `raw` knows only \uXXXX and \UXXXXXXXX, the other form is what Python's repr writes.
 std::string unescape(std::string_view in, bool raw) {
   std::string out;
@@ -46,7 +29,7 @@ std::string unescape(std::string_view in, bool raw) {
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (in[i] != '\\' || i + 1 == in.size()) {
       if (raw) {
-        append_utf8(out, static_cast<unsigned char>(in[i]));  // Latin-1
+        append_utf8(static_cast<unsigned char>(in[i]), out);  // Latin-1
       } else {
         out += in[i];
       }
@@ -61,7 +44,7 @@ std::string unescape(std::string_view in, bool raw) {
       if (digits == 2) {
         out += static_cast<char>(code);
       } else {
-        append_utf8(out, code);
+        append_utf8(code, out);
       }
       i += digits;
       continue;
