@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "collector.h"
+#include "collecting_sink.h"
 #include "keyhole/ingest/inductor_entry.h"
 #include "pickle_writer.h"
 #include "recordings.h"
@@ -76,14 +76,14 @@ class TestCacheFolder : public QObject {
     const QString folder = fresh();
     put(folder, fx_path("one"), pickled::file(graph("L['t0'] <= 8")));
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     const auto summary = read_cache_folder(folder.toStdString(), {}, pool, sink);
     QVERIFY(summary);
     QCOMPARE(summary->entries, 1);
     QCOMPARE(sink.problems.size(), 0u);
     QCOMPARE(sink.snapshots.size(), 1u);
-    QCOMPARE(sink.snapshots[0].location, folder.toStdString());
-    const EntryRecord& e = sink.entries[0].second;
+    QCOMPARE(sink.snapshots[0].first.location, folder.toStdString());
+    const EntryRecord& e = sink.entries()[0];
     QCOMPARE(e.layer, Layer::fx_graph);
     QCOMPARE(e.key, kFxKey);
     QCOMPARE(e.name, std::string("one"));
@@ -104,10 +104,10 @@ class TestCacheFolder : public QObject {
     const QString folder = fresh();
     put(folder, aot_path("one"), pickled::file(aot(false)));
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     QVERIFY(read_cache_folder(folder.toStdString(), {}, pool, sink));
-    QCOMPARE(sink.entries.size(), 1u);
-    const EntryRecord& e = sink.entries[0].second;
+    QCOMPARE(sink.entries().size(), 1u);
+    const EntryRecord& e = sink.entries()[0];
     QCOMPARE(e.layer, Layer::aot_autograd);
     QCOMPARE(e.needs, std::vector<std::string>{kFxKey});
     QCOMPARE(e.guard, std::string("L['t0'] <= 8"));
@@ -119,10 +119,10 @@ class TestCacheFolder : public QObject {
     const QString folder = fresh();
     put(folder, aot_path("one"), pickled::file(aot(true)));
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     QVERIFY(read_cache_folder(folder.toStdString(), {}, pool, sink));
-    QCOMPARE(sink.entries.size(), 2u);
-    QVERIFY(sink.entries[0].second.needs.empty());
+    QCOMPARE(sink.entries().size(), 2u);
+    QVERIFY(sink.entries()[0].needs.empty());
     const EntryRecord* fx = sink.find(Layer::fx_graph, kFxKey);
     QVERIFY(fx);
     QCOMPARE(fx->components.size(), 2u);
@@ -139,21 +139,21 @@ class TestCacheFolder : public QObject {
     QDir().mkpath(folder + "/" + QString::fromStdString(fx_path("folder")));
     ::mkfifo((folder.toStdString() + "/" + fx_path("pipe")).c_str(), 0600);
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     const auto summary = read_cache_folder(folder.toStdString(), {}, pool, sink);
     QVERIFY(summary);
     QCOMPARE(summary->entries, 5);
     QCOMPARE(summary->damaged, 3);
     QCOMPARE(summary->unreadable, 2);
     QCOMPARE(sink.problems.size(), 5u);
-    const EntryRecord& cut = sink.entries[0].second;
+    const EntryRecord& cut = sink.entries()[0];
     QCOMPARE(cut.name, std::string("cut"));
     QCOMPARE(cut.state, EntryState::damaged);
     QVERIFY(QString::fromStdString(cut.state_reason).contains("of " + QString::number(whole.size() - 40)));
     QCOMPARE(cut.guard, std::string("L['t0'] <= 8"));  // what was readable is kept
     QVERIFY(sink.problems[0].offset > 0);
-    QCOMPARE(sink.entries[2].second.state, EntryState::unreadable);
-    QVERIFY(QString::fromStdString(sink.entries[2].second.state_reason).contains("folder"));
+    QCOMPARE(sink.entries()[2].state, EntryState::unreadable);
+    QVERIFY(QString::fromStdString(sink.entries()[2].state_reason).contains("folder"));
   }
 
   void without_permission_it_is_unreadable() {
@@ -162,9 +162,9 @@ class TestCacheFolder : public QObject {
     put(folder, fx_path("one"), pickled::file(graph("")));
     ::chmod((folder.toStdString() + "/" + fx_path("one")).c_str(), 0);
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     QVERIFY(read_cache_folder(folder.toStdString(), {}, pool, sink));
-    QCOMPARE(sink.entries[0].second.state, EntryState::unreadable);
+    QCOMPARE(sink.entries()[0].state, EntryState::unreadable);
   }
 
   void a_file_in_the_place_of_the_cache_is_said() {
@@ -172,9 +172,9 @@ class TestCacheFolder : public QObject {
     put(folder, aot_path("one"), pickled::file(aot(false)));
     put(folder, "fxgraph", "");
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     QVERIFY(read_cache_folder(folder.toStdString(), {}, pool, sink));
-    QCOMPARE(sink.entries.size(), 1u);
+    QCOMPARE(sink.entries().size(), 1u);
     QCOMPARE(sink.problems.size(), 1u);
     QVERIFY(QString::fromStdString(sink.problems[0].source).endsWith("/fxgraph"));
   }
@@ -184,11 +184,11 @@ class TestCacheFolder : public QObject {
     const std::string witness = temp_.filePath("ran").toStdString();
     put(folder, fx_path("evil"), pickled::file(pickled::call("posix", "system", pickled::text("touch " + witness))));
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     QVERIFY(read_cache_folder(folder.toStdString(), {}, pool, sink));
     QVERIFY(!QFileInfo::exists(QString::fromStdString(witness)));
-    QCOMPARE(sink.entries[0].second.state, EntryState::damaged);
-    QVERIFY(QString::fromStdString(sink.entries[0].second.metadata_json).contains("posix.system"));
+    QCOMPARE(sink.entries()[0].state, EntryState::damaged);
+    QVERIFY(QString::fromStdString(sink.entries()[0].metadata_json).contains("posix.system"));
     const auto detail = read_entry_detail(folder.toStdString() + "/" + fx_path("evil"));
     QVERIFY(detail);
     QCOMPARE(detail->would_run, std::vector<std::string>{"posix.system"});
@@ -212,7 +212,7 @@ class TestCacheFolder : public QObject {
     put(folder, "locks/x.lock", "");
     put(folder, "dynamo/code_state_1.pkl", pickled::file(pickled::dict({{"a", pickled::integer(1)}})));
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     const auto summary = read_cache_folder(folder.toStdString(), {}, pool, sink);
     QVERIFY(summary);
     QCOMPARE(summary->entries, 8);
@@ -232,14 +232,14 @@ class TestCacheFolder : public QObject {
     put(folder, "triton/0/" + hash + "/k.cubin",
         "\x7f"
         "ELF");
-    Collector triton;
+    CollectingSink triton;
     QVERIFY(is_triton_folder((folder + "/triton").toStdString()));
     QVERIFY(is_triton_folder((folder + "/triton/0").toStdString()));
     QVERIFY(!is_triton_folder(folder.toStdString()));
     QVERIFY(is_cache_folder(folder.toStdString()));
     QVERIFY(read_triton_folder((folder + "/triton").toStdString(), {}, pool, triton));
-    QCOMPARE(triton.entries.size(), 1u);
-    QCOMPARE(triton.entries[0].second.state, EntryState::ok);
+    QCOMPARE(triton.entries().size(), 1u);
+    QCOMPARE(triton.entries()[0].state, EntryState::ok);
   }
 
   void a_quick_listing_decodes_nothing() {
@@ -251,17 +251,17 @@ class TestCacheFolder : public QObject {
     options.location = "/elsewhere/cache";
     options.moment = SnapshotMoment::before;
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     const auto summary = read_cache_folder(folder.toStdString(), options, pool, sink);
     QVERIFY(summary);
     QCOMPARE(summary->entries, 2);
     QCOMPARE(summary->damaged, 0);
     QCOMPARE(pool.size(), 0u);
-    QCOMPARE(sink.snapshots[0].location, std::string("/elsewhere/cache"));
-    QCOMPARE(sink.snapshots[0].read_from, folder.toStdString());
-    QCOMPARE(sink.snapshots[0].moment, SnapshotMoment::before);
-    QVERIFY(sink.snapshots[0].time > 1'600'000'000'000'000'000);
-    QVERIFY(sink.entries[0].second.size > 100);
+    QCOMPARE(sink.snapshots[0].first.location, std::string("/elsewhere/cache"));
+    QCOMPARE(sink.snapshots[0].first.read_from, folder.toStdString());
+    QCOMPARE(sink.snapshots[0].first.moment, SnapshotMoment::before);
+    QVERIFY(sink.snapshots[0].first.time > 1'600'000'000'000'000'000);
+    QVERIFY(sink.entries()[0].size > 100);
   }
 
   void progress_can_stop_it() {
@@ -271,7 +271,7 @@ class TestCacheFolder : public QObject {
     int calls = 0;
     options.progress = [&](std::int64_t done, std::int64_t total) { return ++calls < 3 && done <= total; };
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     const auto summary = read_cache_folder(folder.toStdString(), options, pool, sink);
     QVERIFY(summary->stopped);
     QCOMPARE(summary->entries, 2);
@@ -279,7 +279,7 @@ class TestCacheFolder : public QObject {
 
   void no_folder_is_an_error() {
     ComponentPool pool;
-    Collector sink;
+    CollectingSink sink;
     QVERIFY(!read_cache_folder("/no/such/folder", {}, pool, sink));
   }
 
@@ -292,7 +292,7 @@ class TestCacheFolder : public QObject {
       const QString folder = fresh();
       QVERIFY(untar(archive, folder));
       ComponentPool pool;
-      Collector sink;
+      CollectingSink sink;
       const auto summary = read_cache_folder((folder + "/cache").toStdString(), {}, pool, sink);
       QVERIFY2(summary, archive.toUtf8());
       ++folders;
@@ -305,7 +305,7 @@ class TestCacheFolder : public QObject {
         QVERIFY2(sink.problems.empty(),
                  (archive + ": " + (sink.problems.empty() ? "" : sink.problems[0].what.c_str())).toUtf8());
       }
-      for (const auto& [id, e] : sink.entries) {
+      for (const auto& e : sink.entries()) {
         if (e.state != EntryState::ok) continue;
         if (e.layer == Layer::fx_graph) {
           ++fx;

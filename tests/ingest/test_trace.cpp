@@ -12,9 +12,9 @@
 #include <random>
 
 #include "collecting_sink.h"
-#include "fixtures.h"
 #include "keyhole/ingest/source.h"
 #include "packing.h"
+#include "recordings.h"
 #include "trace_builder.h"
 
 namespace fs = std::filesystem;
@@ -133,7 +133,7 @@ class TestTrace : public QObject {
 };
 
 void TestTrace::every_recording() {
-  const fs::path fixtures = fixtures_folder();
+  const fs::path fixtures = recordings_folder().toStdString();
   if (fixtures.empty()) QSKIP("no recordings: set KEYHOLE_FIXTURES");
   int compared = 0, events = 0;
   for (const auto& scenario : fs::directory_iterator(fixtures)) {
@@ -352,7 +352,8 @@ void TestTrace::passes_over_a_compressed_bomb() {
     for (int i = 0; i < count; ++i) bomb += block;
     bomb += packed("\n" + train_, packing);
     const fs::path path = file(bomb);
-    struct rusage before {}, after {};
+    struct rusage before {
+    }, after{};
     getrusage(RUSAGE_SELF, &before);
     const Reading reading(path);
     getrusage(RUSAGE_SELF, &after);

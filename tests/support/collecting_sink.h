@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -38,6 +39,16 @@ class CollectingSink : public RecordSink {
   std::vector<Problem> problems;
   std::vector<std::pair<SnapshotRecord, std::vector<EntryRecord>>> snapshots;
   int lookup_calls = 0, checkpoints = 0;
+
+  /// Of the first snapshot.
+  [[nodiscard]] const std::vector<EntryRecord>& entries() const { return snapshots.at(0).second; }
+  /// In any snapshot; null: none.
+  [[nodiscard]] const EntryRecord* find(Layer layer, std::string_view key) const {
+    for (const auto& [snapshot, held] : snapshots)
+      for (const EntryRecord& entry : held)
+        if (entry.layer == layer && entry.key == key) return &entry;
+    return nullptr;
+  }
 
   ProcessId process(const ProcessRecord& record) override {
     const auto [at, added] = by_identity_.emplace(record.identity, processes.size());
