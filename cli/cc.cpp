@@ -5,16 +5,19 @@
 
 #include <cstring>
 
+#include "command.h"
+#include "keyhole/compiler/async_compile.h"
 #include "keyhole/compiler/command.h"
 #include "keyhole/compiler/compile_cache.h"
 #include "keyhole/db/store.h"
-#include "command.h"
 
 namespace keyhole::cli {
 
 std::optional<int> compile_command(int argc, char** argv) {
+  if (auto status = compile_worker(argc, argv)) return status;
   CompilerKind kind{};
-  if (argc > 0 && compiler_named(argv[0], kind)) return compile_through(default_store(), argv[0], {argv + 1, argv + argc});
+  if (argc > 0 && compiler_named(argv[0], kind))
+    return compile_through(default_store(), argv[0], {argv + 1, argv + argc});
   std::string store;
   int at = 1;
   if (at + 1 < argc && std::strcmp(argv[at], "--store") == 0) {
@@ -34,7 +37,8 @@ std::optional<int> compile_command(int argc, char** argv) {
 
 void add_cc(Commands& commands) {
   Command command = commands.add(
-      "cc", "Compile with nvcc, g++ or clang++ through the store; also as a launcher of CMake, or under the compiler's name",
+      "cc",
+      "Compile with nvcc, g++ or clang++ through the store; also as a launcher of CMake, or under the compiler's name",
       "  keyhole cc -- nvcc -c kernel.cu -o kernel.o\n"
       "  cmake -DCMAKE_CUDA_COMPILER_LAUNCHER='keyhole;cc' -DCMAKE_CXX_COMPILER_LAUNCHER='keyhole;cc' ...");
   command.takes_program();

@@ -66,4 +66,14 @@ BriefRun build_run() {
   return run;
 }
 
+BriefRun own_run() {
+  BriefRun run;
+  Above self;
+  run.argv = arguments_of("self");
+  if (read_process("self", self)) run.name = self.name + '-' + std::to_string(::getpid()) + '-' + self.started;
+  if (const char* given = std::getenv("KEYHOLE_RUN"); given != nullptr && *given != 0) run.name = given;
+  if (run.name.empty()) run.name = "compile-" + std::to_string(::getpid());
+  return run;
+}
+
 }  // namespace keyhole

@@ -9,4 +9,7 @@ namespace keyhole {
 /// launcher (make, ninja, an interactive shell).
 [[nodiscard]] BriefRun build_run();
 
+/// This process as a run of its own.
+[[nodiscard]] BriefRun own_run();
+
 }  // namespace keyhole

@@ -40,7 +40,8 @@ class SearchPath {
     std::vector<ClosureFolder> out;
     for (auto& [path, folder] : folders_) {
       if (!folder || (folder->missing.empty() && folder->present.empty())) continue;
-      out.push_back({path, folder->stamp.settled(folder->listed) ? folder->stamp : Stamp{},
+      out.push_back({path,
+                     folder->stamp.settled(folder->listed) ? folder->stamp : Stamp{},
                      {folder->missing.begin(), folder->missing.end()},
                      {folder->present.begin(), folder->present.end()}});
     }
@@ -106,10 +107,12 @@ class Closing {
   explicit Closing(const ClosureRequest& request) : request_(request), path_(request.start) {}
 
   Closure run() {
-    add(request_.source);
+    if (!request_.source.empty()) add(request_.source);
+    for (const auto& path : request_.plain) add_plain(path);
     for (const auto& entered : request_.entered) add(entered.file);
     for (const auto& name : request_.pre_included) add_everywhere(name);
     if (closure_.refusal.empty()) ask();
+    for (const auto& path : request_.places) path_.look(path, read_);
     if (closure_.refusal.empty()) closure_.folders = path_.folders();
     for (auto& [path, file] : files_) closure_.files.push_back(std::move(file));
     return std::move(closure_);
@@ -127,8 +130,10 @@ class Closing {
     if (!fresh) return;
     auto bytes = read_file(path);
     const Stamp stamp = stamp_of(path);
-    if (!bytes || path.find('\n') != std::string::npos) return refuse("a file that was read cannot be read again", path);
-    if (!stamp.settled(request_.start)) return refuse("a file changed during the compile, or is newer than the clock", path);
+    if (!bytes || path.find('\n') != std::string::npos)
+      return refuse("a file that was read cannot be read again", path);
+    if (!stamp.settled(request_.start))
+      return refuse("a file changed during the compile, or is newer than the clock", path);
     text->second.bytes = std::move(*bytes);
     files_[path] = {path, stamp, sha256(text->second.bytes)};
     read_.insert(path);
@@ -138,6 +143,18 @@ class Closing {
     if (asked.incbin) refuse(".incbin in the source: a file that only the assembler sees", path);
     if (asked.hidden_question) refuse("__has_include of a macro", path);
     for (const auto wrapper : asked.wrappers) wrappers_.emplace_back(wrapper);
+  }
+
+  void add_plain(const std::string& path) {
+    if (files_.contains(path)) return;
+    const Stamp stamp = stamp_of(path);
+    Digest digest;
+    if (!digest_file(path, digest) || path.find('\n') != std::string::npos)
+      return refuse("a file that was read cannot be read again", path);
+    if (!stamp.settled(request_.start))
+      return refuse("a file changed during the compile, or is newer than the clock", path);
+    files_[path] = {path, stamp, digest};
+    read_.insert(path);
   }
 
   void add_everywhere(const std::string& name) {
@@ -177,7 +194,8 @@ class Closing {
   void try_name_below(const std::string& folder, const std::string& file, const std::string& beside) {
     const std::string prefix = joined(folder, "");
     if (!folder.empty() && !file.starts_with(prefix)) return;
-    if (file.size() > prefix.size()) look_for(std::string_view(file).substr(folder.empty() ? 0 : prefix.size()), &beside);
+    if (file.size() > prefix.size())
+      look_for(std::string_view(file).substr(folder.empty() ? 0 : prefix.size()), &beside);
   }
 
   void look_for(std::string_view name, const std::string* beside) {
@@ -209,7 +227,9 @@ bool digest_file(const std::string& path, Digest& digest) {
   return bytes.has_value();
 }
 
-Closure close_over(const ClosureRequest& request) { return Closing(request).run(); }
+Closure close_over(const ClosureRequest& request) {
+  return Closing(request).run();
+}
 
 bool still_holds(Closure& closure, bool& refreshed) {
   refreshed = false;

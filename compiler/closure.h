@@ -20,7 +20,7 @@ struct ClosureFile {
 /// A folder on the search path. A name is its first part only: where "bits" is missing, so is "bits/x.h".
 struct ClosureFolder {
   std::string path;
-  Stamp stamp;  ///< not exists(): it had just changed, so its names are looked at every time
+  Stamp stamp;                       ///< not exists(): it had just changed, so its names are looked at every time
   std::vector<std::string> missing;  ///< were looked for and not there
   std::vector<std::string> present;  ///< were looked for and there, but not read: another folder went before
 };
@@ -33,19 +33,21 @@ struct Closure {
 };
 
 struct ClosureRequest {
-  std::string source;
-  std::vector<Entered> entered;           ///< of every pass
+  std::string source;            ///< empty: none, objects are linked
+  std::vector<Entered> entered;  ///< of every pass
   /// Files that are included without being named in any text: -include, gcc's own stdc-predef.h. Where several places
   /// have one, all count as read.
   std::vector<std::string> pre_included;
-  std::vector<std::string> search;        ///< folders that headers are looked for in, in any order
-  std::int64_t start = 0;                 ///< file_clock() when the compile began
-  bool time_is_fixed = false;             ///< SOURCE_DATE_EPOCH says what __DATE__ and __TIME__ are
+  std::vector<std::string> search;  ///< folders that headers are looked for in, in any order
+  std::vector<std::string> plain;   ///< files that were read and ask for no others: objects, libraries
+  std::vector<std::string> places;  ///< paths that were looked at, there or not
+  std::int64_t start = 0;           ///< file_clock() when the compile began
+  bool time_is_fixed = false;       ///< SOURCE_DATE_EPOCH says what __DATE__ and __TIME__ are
 };
 
-/// To be called when the compile has ended: a file that changed since `start` refuses, so that what is read here is what
-/// the compiler read. Of every name that any of the files may include, all places on the search path are noted, found
-/// or not: then the order of the search path need not be known.
+/// To be called when the compile has ended: a file that changed since `start` refuses, so that what is read here is
+/// what the compiler read. Of every name that any of the files may include, all places on the search path are noted,
+/// found or not: then the order of the search path need not be known.
 [[nodiscard]] Closure close_over(const ClosureRequest& request);
 
 /// Whether everything is still as it was. `refreshed` is set where contents were equal but stamps were not: then the

@@ -18,19 +18,22 @@ struct Word {
   std::string text, origin;
 };
 
-/// Variables that change what a compiler makes or says and are no options themselves. Sources: gcc(1) ENVIRONMENT, `nvcc
+/// Variables that change what a compiler makes or says and are no options themselves. Sources: gcc(1) ENVIRONMENT,
+/// `nvcc
 /// --dryrun` (what nvcc.profile composes), reproducible-builds.org for SOURCE_DATE_EPOCH.
 constexpr std::array kHostVariables = {
-    "COMPILER_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "GCC_COLORS", "GCC_EXEC_PREFIX", "LANG",
-    "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "SOURCE_DATE_EPOCH"};
-constexpr std::array kNvccVariables = {
-    "CICC_PATH", "CUDAFE_FLAGS", "INCLUDES", "LIBDEVICE_FLAGS", "NVCC_CCBIN", "NVVMIR_LIBRARY_DIR", "NVVM_FLAGS",
-    "OPENCC_FLAGS", "PTXAS_FLAGS", "SYSTEM_INCLUDES", "TOP", "_NVVM_BRANCH_", "_TARGET_DIR_", "_TARGET_SIZE_"};
+    "COMPILER_PATH", "CPATH",  "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "GCC_COLORS",       "GCC_EXEC_PREFIX", "LANG",
+    "LANGUAGE",      "LC_ALL", "LC_CTYPE",           "LC_MESSAGES",    "SOURCE_DATE_EPOCH"};
+constexpr std::array kNvccVariables = {"CICC_PATH",    "CUDAFE_FLAGS",       "INCLUDES",   "LIBDEVICE_FLAGS",
+                                       "NVCC_CCBIN",   "NVVMIR_LIBRARY_DIR", "NVVM_FLAGS", "OPENCC_FLAGS",
+                                       "PTXAS_FLAGS",  "SYSTEM_INCLUDES",    "TOP",        "_NVVM_BRANCH_",
+                                       "_TARGET_DIR_", "_TARGET_SIZE_"};
 /// Variables that make a compiler write a file which the command line does not name.
 constexpr std::array kRefusedVariables = {"DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CC_PRINT_HEADERS",
                                           "CC_PRINT_OPTIONS", "NVCC_VERBOSE"};
 
-constexpr std::array<std::string_view, 9> kSourceSuffixes = {".cu", ".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".cp", ".CPP"};
+constexpr std::array<std::string_view, 9> kSourceSuffixes = {".cu",  ".c", ".cc", ".cpp", ".cxx",
+                                                             ".c++", ".C", ".cp", ".CPP"};
 
 bool is_source(std::string_view word) {
   return std::any_of(kSourceSuffixes.begin(), kSourceSuffixes.end(),
@@ -47,7 +50,8 @@ void split_commas(const std::string& text, std::vector<std::string>& out) {
 
 class Reading {
  public:
-  Reading(CompileCommand& command, const Variable& variable) : command_(command), variable_(variable) {}
+  Reading(CompileCommand& command, const Variable& variable, const CommandRules& rules)
+      : command_(command), variable_(variable), rules_(rules) {}
 
   void run(const std::vector<std::string>& arguments) {
     std::vector<Word> words;
@@ -107,8 +111,8 @@ class Reading {
       if (word.text == "-") return refuse("the source is standard input");
       std::string_view attached;
       bool has_attached = false;
-      const OptionRule* rule = nvcc ? nvcc_rule(word.text, attached, has_attached)
-                                    : gcc_rule(word.text, attached, has_attached);
+      const OptionRule* rule =
+          nvcc ? nvcc_rule(word.text, attached, has_attached) : gcc_rule(word.text, attached, has_attached);
       if (rule == nullptr && nvcc && forwards_) {
         host_.push_back(word);
         continue;
@@ -134,6 +138,10 @@ class Reading {
   }
 
   void take_source(const std::string& word) {
+    if (rules_.shared_libraries && word.ends_with(".o")) {
+      command_.objects.push_back(word);
+      return;
+    }
     if (!is_source(word)) return refuse("not a source that is known: " + word);
     if (!command_.source.empty()) return refuse("several sources in one command");
     command_.source = word;
@@ -148,12 +156,26 @@ class Reading {
       case OptionUse::keep:
         break;
       case OptionUse::refuse:
+        if (rules_.shared_libraries && rule.name == "-shared" && !host) {
+          command_.links = true;
+          break;
+        }
+        if (rules_.native && rule.name.ends_with("=native")) {
+          command_.native = true;
+          break;
+        }
         return refuse(word.text + " " + std::string(rule.why));
       case OptionUse::include_dir:
         if (command_.kind == CompilerKind::nvcc && !host)
           split_commas(value, command_.include_dirs);
         else
           command_.include_dirs.push_back(value);
+        break;
+      case OptionUse::library:
+        command_.libraries.push_back(value);
+        break;
+      case OptionUse::library_dir:
+        command_.library_dirs.push_back(value);
         break;
       case OptionUse::output:
         if (host || !command_.output.empty()) return refuse("several outputs in one command");
@@ -171,6 +193,9 @@ class Reading {
         command_.dependencies = value;
         break;
       case OptionUse::dep_shape:
+        break;
+      case OptionUse::shared:
+        gcc_shared_ = gcc_shared_ || !host;
         break;
       case OptionUse::form:
         if (host) return refuse("the host compiler is told what to make");
@@ -198,7 +223,8 @@ class Reading {
         command_.host_compiler = value;
         break;
       case OptionUse::architecture:
-        if (value.find("native") != std::string::npos) return refuse(word.text + "=" + value + " asks for the GPU of this machine");
+        if (value.find("native") != std::string::npos)
+          return refuse(word.text + "=" + value + " asks for the GPU of this machine");
         break;
       case OptionUse::forward:
       case OptionUse::option_file:
@@ -215,14 +241,20 @@ class Reading {
   }
 
   void finish() {
-    if (command_.kind == CompilerKind::nvcc) command_.folder_matters = true;  // it enters the names of symbols
+    // It enters the names of symbols, but for sources that are named from the root.
+    if (command_.kind == CompilerKind::nvcc && !is_placed()) command_.folder_matters = true;
+    if (rules_.shared_libraries && forms_ == 0 && gcc_shared_) command_.links = true;
+    if (command_.links && forms_ == 0) return finish_link();
+    command_.links = false;
     if (forms_ == 0) return refuse("links, or asks the compiler something");
     if (forms_ > 1) return refuse("several forms of output in one command");
-    if (command_.source.empty()) return refuse("no source in the command");
+    if (command_.source.empty() || !command_.objects.empty()) return refuse("no source in the command");
     std::string stem(base_of(command_.source));
     stem.resize(stem.rfind('.'));
     if (command_.output.empty()) {
-      const std::string suffix = form_ == "S" ? ".s" : form_ == "ptx" || form_ == "cubin" || form_ == "fatbin" ? "." + form_ : ".o";
+      const std::string suffix = form_ == "S"                                              ? ".s"
+                                 : form_ == "ptx" || form_ == "cubin" || form_ == "fatbin" ? "." + form_
+                                                                                           : ".o";
       command_.output = joined(output_dir_, stem + suffix);
     }
     if (command_.output == "-" || command_.output == "/dev/stdout") return refuse("the output is standard output");
@@ -230,17 +262,35 @@ class Reading {
       if (!command_.dependencies.empty()) refuse("-MF without -MD");
     } else if (command_.dependencies.empty()) {
       if (command_.kind == CompilerKind::nvcc) return refuse("-MD without -MF");
-      command_.dependencies = command_.output.substr(0, command_.output.size() - (command_.output.size() - std::min(command_.output.rfind('.'), command_.output.size()))) + ".d";
+      command_.dependencies =
+          command_.output.substr(
+              0, command_.output.size() -
+                     (command_.output.size() - std::min(command_.output.rfind('.'), command_.output.size()))) +
+          ".d";
     }
     if (!command_.dependencies.empty()) command_.options.push_back({"-o", command_.output, {}});  // it is the target
   }
 
+  void finish_link() {
+    if (command_.source.empty() == command_.objects.empty()) return refuse("links, but not one source or some objects");
+    if (command_.output.empty()) return refuse("links into a file that is not named");
+    if (writes_dependencies_ || !command_.dependencies.empty()) return refuse("links and writes dependencies");
+  }
+
+  /// Source and folders are named from the root, and nothing else asks for the working folder.
+  [[nodiscard]] bool is_placed() const {
+    const auto from_root = [](const std::string& path) { return path.starts_with('/'); };
+    return from_root(command_.source) &&
+           std::all_of(command_.include_dirs.begin(), command_.include_dirs.end(), from_root);
+  }
+
   CompileCommand& command_;
   const Variable& variable_;
+  const CommandRules& rules_;
   std::vector<Word> host_;
   std::string output_dir_, form_;
   int forms_ = 0;
-  bool writes_dependencies_ = false, forwards_ = false;
+  bool writes_dependencies_ = false, forwards_ = false, gcc_shared_ = false;
 };
 
 }  // namespace
@@ -259,10 +309,11 @@ bool compiler_named(std::string_view program, CompilerKind& kind) {
   return false;
 }
 
-CompileCommand read_command(CompilerKind kind, const std::vector<std::string>& arguments, const Variable& variable) {
+CompileCommand read_command(CompilerKind kind, const std::vector<std::string>& arguments, const Variable& variable,
+                            const CommandRules& rules) {
   CompileCommand command;
   command.kind = kind;
-  Reading(command, variable).run(arguments);
+  Reading(command, variable, rules).run(arguments);
   return command;
 }
 

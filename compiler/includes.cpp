@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace keyhole {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
+}
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
@@ -86,19 +89,24 @@ bool literal(std::string_view text, Asked::Name& name) {
 template <class Use>
 void each_call(std::string_view body, std::string_view word, Use use) {
   for (auto at = body.find(word); at != std::string_view::npos; at = body.find(word, at + 1)) {
-    if ((at > 0 && is_word(body[at - 1])) || (at + word.size() < body.size() && is_word(body[at + word.size()]))) continue;
+    if ((at > 0 && is_word(body[at - 1])) || (at + word.size() < body.size() && is_word(body[at + word.size()])))
+      continue;
     const std::size_t open = skip_blank(body, at + word.size());
     if (open < body.size() && body[open] == '(') use(body.substr(skip_blank(body, open + 1)));
   }
 }
 
-bool is_condition(std::string_view name) { return name == "if" || name == "elif"; }
+bool is_condition(std::string_view name) {
+  return name == "if" || name == "elif";
+}
 
 }  // namespace
 
 Asked questions_of(std::string_view text) {
   Asked asked;
-  const auto has = [&](std::string_view word) { return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr; };
+  const auto has = [&](std::string_view word) {
+    return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
+  };
   asked.time = has("__TIME__") || has("__DATE__");
   asked.timestamp = has("__TIMESTAMP__");
   asked.incbin = has(".incbin");
@@ -107,7 +115,8 @@ Asked questions_of(std::string_view text) {
     if (d.name == "include" || d.name == "include_next" || d.name == "import") {
       if (literal(d.body.substr(skip_blank(d.body, 0)), name)) asked.names.push_back(name);
     } else if (is_condition(d.name)) {
-      for (std::size_t at = d.body.find_first_of("\"<"); at != std::string_view::npos; at = d.body.find_first_of("\"<", at + 1)) {
+      for (std::size_t at = d.body.find_first_of("\"<"); at != std::string_view::npos;
+           at = d.body.find_first_of("\"<", at + 1)) {
         if (!literal(d.body.substr(at), name) || name.text.find(' ') != std::string_view::npos) continue;
         asked.names.push_back(name);
         at += name.text.size();
@@ -124,7 +133,8 @@ Asked questions_of(std::string_view text) {
 }
 
 bool asks_hidden(std::string_view text, std::vector<std::string>& wrappers) {
-  if (std::none_of(wrappers.begin(), wrappers.end(), [&](const std::string& w) { return text.find(w) != std::string_view::npos; }))
+  if (std::none_of(wrappers.begin(), wrappers.end(),
+                   [&](const std::string& w) { return text.find(w) != std::string_view::npos; }))
     return false;
   bool hidden = false;
   each_directive(text, [&](const Directive& d) {
@@ -207,6 +217,28 @@ bool take_header_lines(std::string& error_text, const std::string& source, std::
   }
   error_text = std::move(rest);
   return plain;
+}
+
+void read_link_inputs(std::string_view text, std::vector<std::string>& files) {
+  const auto colon = text.find(": ");
+  if (colon == std::string_view::npos) return;
+  std::string word;
+  for (std::size_t i = colon + 2; i <= text.size(); ++i) {
+    const char c = i < text.size() ? text[i] : '\n';
+    const char next = i + 1 < text.size() ? text[i + 1] : '\n';
+    if (c == '\\' && next == '\n') {
+      ++i;  // the line goes on
+    } else if ((c == '\\' && (next == ' ' || next == '#')) || (c == '$' && next == '$')) {
+      word += next;
+      ++i;
+      continue;
+    } else if (c != ' ' && c != '\n') {
+      word += c;
+      continue;
+    }
+    if (!word.empty()) files.push_back(std::exchange(word, {}));
+    if (c == '\n') return;
+  }
 }
 
 }  // namespace keyhole

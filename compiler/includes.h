@@ -17,10 +17,10 @@ struct Asked {
   };
   std::vector<Name> names;  ///< of #include, #include_next, #import, and all that #if and #elif hold in quotes or <>
   std::vector<std::string_view> wrappers;  ///< macros whose definition holds __has_include
-  bool hidden_question = false;  ///< __has_include of something that is no literal
-  bool time = false;             ///< __TIME__ or __DATE__
-  bool timestamp = false;        ///< __TIMESTAMP__
-  bool incbin = false;           ///< the assembler's .incbin: a file that no preprocessor sees
+  bool hidden_question = false;            ///< __has_include of something that is no literal
+  bool time = false;                       ///< __TIME__ or __DATE__
+  bool timestamp = false;                  ///< __TIMESTAMP__
+  bool incbin = false;                     ///< the assembler's .incbin: a file that no preprocessor sees
 };
 
 /// The views point into `text`. `wrappers`: those of other files, whose uses with no literal are hidden questions too.
@@ -41,5 +41,8 @@ void read_line_markers(std::string_view preprocessed, std::vector<Entered>& ente
 /// Takes the lines that -H wrote out of a compiler's standard error and adds the files that they name. `source` is the
 /// file that includes at depth 1. False where a precompiled header was used.
 bool take_header_lines(std::string& error_text, const std::string& source, std::vector<Entered>& entered);
+
+/// Adds the files that a linker's --dependency-file names behind its target.
+void read_link_inputs(std::string_view dependency_file, std::vector<std::string>& files);
 
 }  // namespace keyhole

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "keyhole/base/checksum.h"
@@ -83,7 +84,8 @@ bool read_hex(std::string_view text, Digest& digest) {
 
 bool open_checked(std::string_view file, std::string_view head, std::string_view& rest) {
   std::uint32_t sum = 0;
-  if (!cut(file, head) || !cut(file, " ") || !read_number(file, sum) || !cut(file, "\n") || crc32c(file) != sum) return false;
+  if (!cut(file, head) || !cut(file, " ") || !read_number(file, sum) || !cut(file, "\n") || crc32c(file) != sum)
+    return false;
   rest = file;
   return true;
 }
@@ -93,10 +95,14 @@ std::string checked(std::string_view head, const std::string& rest) {
 }
 
 std::vector<Variant> read_manifest(const std::string& path) {
-  std::vector<Variant> variants;
   const auto bytes = read_file(path, kLimit);
+  return bytes ? parse_manifest(*bytes) : std::vector<Variant>();
+}
+
+std::vector<Variant> parse_manifest(std::string_view bytes) {
+  std::vector<Variant> variants;
   std::string_view rest;
-  if (!bytes || !open_checked(*bytes, kHead, rest)) return variants;
+  if (!open_checked(bytes, kHead, rest)) return variants;
   while (!rest.empty()) {
     const auto end = std::min(rest.find('\n'), rest.size() - 1);
     if (!read_line(rest.substr(0, end), variants)) return {};
@@ -105,7 +111,7 @@ std::vector<Variant> read_manifest(const std::string& path) {
   return variants;
 }
 
-Result<void> write_manifest(const std::string& path, const std::vector<Variant>& variants) {
+std::string manifest_text(const std::vector<Variant>& variants) {
   std::string text;
   for (std::size_t i = 0; i < variants.size() && i < kMostVariants; ++i) {
     text += "result " + variants[i].result + '\n';
@@ -117,9 +123,34 @@ Result<void> write_manifest(const std::string& path, const std::vector<Variant>&
       for (const auto& name : folder.present) text += "+ " + name + '\n';
     }
   }
+  return checked(kHead, text);
+}
+
+void bound_manifests(const std::string& folder, const std::string& kept, std::int64_t most) {
+  std::vector<std::string> names;
+  if (os().list(folder, names) != 0) return;
+  std::vector<std::pair<std::int64_t, std::string>> by_age;
+  std::int64_t size = 0;
+  for (const auto& name : names) {
+    const std::string path = joined(folder, name);
+    const Stamp stamp = stamp_of(path);
+    if (!stamp.exists()) continue;
+    size += stamp.size;
+    if (path != kept) by_age.emplace_back(stamp.modified, path);
+  }
+  if (size <= most) return;
+  std::sort(by_age.begin(), by_age.end());
+  for (const auto& [modified, path] : by_age) {
+    const std::int64_t freed = stamp_of(path).size;
+    if (os().unlink(path) == 0) size -= freed;
+    if (size <= most) return;
+  }
+}
+
+Result<void> write_manifest(const std::string& path, const std::vector<Variant>& variants) {
   // No fsync: after a power cut the checksum tells, and the loss is a compile.
   const std::string temporary = path + '.' + std::to_string(::getpid());
-  const std::string bytes = checked(kHead, text);
+  const std::string bytes = manifest_text(variants);
   const int fd = os().open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
   if (fd < 0) return tl::unexpected(os_error(errno, "write the manifest", temporary));
   const bool whole = os().write(fd, bytes.data(), bytes.size()) == static_cast<std::int64_t>(bytes.size());

@@ -8,8 +8,8 @@
 //   - <name>                                          missing in the folder above
 //   + <name>                                          there, but not read
 //
-// Text and no table of cache.db, because a hit reads it before it may know which entry to ask for, and it is rewritten as
-// a whole. Losing one costs a compile and no more.
+// Text and no table of cache.db, because a hit reads it before it may know which entry to ask for, and it is rewritten
+// as a whole. Losing one costs a compile and no more.
 #pragma once
 
 #include <string>
@@ -30,6 +30,15 @@ inline constexpr std::size_t kMostVariants = 16;
 
 /// Empty where there is none or it is damaged.
 [[nodiscard]] std::vector<Variant> read_manifest(const std::string& path);
+/// The same from and to a text.
+[[nodiscard]] std::vector<Variant> parse_manifest(std::string_view bytes);
+[[nodiscard]] std::string manifest_text(const std::vector<Variant>& variants);
+
+/// Of the manifests in one folder (there are 1,024 folders) the oldest are forgotten where all together are larger than
+/// this; `kept` stays.
+inline constexpr std::int64_t kMostInFolder = std::int64_t{1} << 20;
+void bound_manifests(const std::string& folder, const std::string& kept, std::int64_t most = kMostInFolder);
+
 /// Atomic. Of two writers at once the later one wins.
 Result<void> write_manifest(const std::string& path, const std::vector<Variant>& variants);
 

@@ -39,8 +39,8 @@ constexpr OptionRule kNvcc[] = {
     {"-odir", "--output-directory", A::separate, U::output_dir},
     {"-include", "--pre-include", A::separate},
     {"-objtemp", "--objdir-as-tempdir", A::none, U::refuse, kSeveral},
-    {"-l", "--library", A::either},
-    {"-L", "--library-path", A::either},
+    {"-l", "--library", A::either, U::library},
+    {"-L", "--library-path", A::either, U::library_dir},
     {"-D", "--define-macro", A::either},
     {"-U", "--undefine-macro", A::either},
     {"-I", "--include-path", A::either, U::include_dir},
@@ -52,9 +52,9 @@ constexpr OptionRule kNvcc[] = {
     {"-ldir", "--libdevice-directory", A::separate, U::refuse, "takes the toolkit's library from another folder"},
     {"-target-dir", "--target-directory", A::separate, U::refuse, "takes the toolkit's files from another folder"},
     {"-pg", "--profile"},
-    {"-g", "--debug"},
-    {"-G", "--device-debug"},
-    {"-lineinfo", "--generate-line-info"},
+    {"-g", "--debug", A::none, U::debug},
+    {"-G", "--device-debug", A::none, U::debug},
+    {"-lineinfo", "--generate-line-info", A::none, U::debug},
     {"-opt-info", "--optimization-info", A::separate},
     {"-O", "--optimize", A::either},
     {"-Ofc", "--Ofast-compile", A::separate},
@@ -160,8 +160,8 @@ constexpr OptionRule kGcc[] = {
     {"-I", {}, A::either, U::include_dir},
     {"-D", {}, A::either},
     {"-U", {}, A::either},
-    {"-L", {}, A::either},
-    {"-l", {}, A::either},
+    {"-L", {}, A::either, U::library_dir},
+    {"-l", {}, A::either, U::library},
     {"-x", {}, A::either, U::language},
     {"--sysroot=", {}, A::attached, U::search},
     {"-stdlib=", {}, A::attached, U::search},
@@ -218,7 +218,7 @@ constexpr OptionRule kGcc[] = {
     {"-pthread", {}, A::none},
     {"-no-canonical-prefixes", {}, A::none},
     {"-s", {}, A::none},
-    {"-shared", {}, A::none},
+    {"-shared", {}, A::none, U::shared},
     {"-static", {}, A::none},
 };
 
@@ -245,9 +245,9 @@ const OptionRule* nvcc_rule(std::string_view argument, std::string_view& attache
   for (const bool prefixes : {false, true}) {
     for (const OptionRule& rule : kNvcc) {
       for (const std::string_view spelled : {rule.name, rule.long_name}) {
-        const bool exact = argument == spelled || (argument.starts_with(spelled) && !spelled.empty() &&
-                                                   argument.size() > spelled.size() && argument[spelled.size()] == '=' &&
-                                                   rule.argument != OptionArgument::none);
+        const bool exact = argument == spelled ||
+                           (argument.starts_with(spelled) && !spelled.empty() && argument.size() > spelled.size() &&
+                            argument[spelled.size()] == '=' && rule.argument != OptionArgument::none);
         if ((exact || prefixes) && nvcc_fits(rule, argument, spelled, attached, has_attached)) return &rule;
       }
     }

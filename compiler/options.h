@@ -7,23 +7,26 @@
 namespace keyhole {
 
 enum class OptionUse {
-  keep,         ///< part of the key, no more
-  include_dir,  ///< a folder that headers are looked for in
-  output,       ///< -o
-  output_dir,   ///< nvcc -odir
-  dep_write,    ///< -MD, -MMD
-  dep_file,     ///< -MF
-  dep_shape,    ///< -MT, -MQ, -MP
-  form,         ///< -c, -dc, -ptx, …: what to make
-  refuse,       ///< the result cannot be kept, or is not a file
-  debug,        ///< the working folder enters the result
-  search,       ///< moves the compiler's own search path
-  option_file,  ///< nvcc -optf
-  host_flags,   ///< nvcc -Xcompiler: options of the host compiler, between commas
-  host,         ///< nvcc -ccbin
-  architecture, ///< nvcc -arch: native is refused
-  forward,      ///< nvcc: what it does not know goes to the host compiler
-  language      ///< -x
+  keep,          ///< part of the key, no more
+  include_dir,   ///< a folder that headers are looked for in
+  library,       ///< -l
+  library_dir,   ///< -L
+  shared,        ///< gcc -shared: makes a library where nothing else says what to make
+  output,        ///< -o
+  output_dir,    ///< nvcc -odir
+  dep_write,     ///< -MD, -MMD
+  dep_file,      ///< -MF
+  dep_shape,     ///< -MT, -MQ, -MP
+  form,          ///< -c, -dc, -ptx, …: what to make
+  refuse,        ///< the result cannot be kept, or is not a file
+  debug,         ///< the working folder enters the result
+  search,        ///< moves the compiler's own search path
+  option_file,   ///< nvcc -optf
+  host_flags,    ///< nvcc -Xcompiler: options of the host compiler, between commas
+  host,          ///< nvcc -ccbin
+  architecture,  ///< nvcc -arch: native is refused
+  forward,       ///< nvcc: what it does not know goes to the host compiler
+  language       ///< -x
 };
 
 /// How an option takes its argument.

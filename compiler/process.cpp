@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -25,7 +27,9 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return out;
 }
 
-std::string_view name_of(std::string_view variable) { return variable.substr(0, variable.find('=')); }
+std::string_view name_of(std::string_view variable) {
+  return variable.substr(0, variable.find('='));
+}
 
 std::vector<std::string> changed_environment(const std::vector<std::string>& changes) {
   std::vector<std::string> all;
@@ -78,22 +82,56 @@ void drain(const Pipe& out, std::string& out_text, const Pipe& err, std::string&
   }
 }
 
+constexpr int kEnding[] = {SIGHUP, SIGINT, SIGTERM};
+// Both are free of locks, as a signal's handler needs.
+std::atomic<int> g_received{0};
+std::atomic<int> g_child{0};
+struct sigaction g_before[std::size(kEnding)];
+
+void forward(int signal) {
+  int none = 0;
+  g_received.compare_exchange_strong(none, signal);
+  if (const int child = g_child; child > 0) ::kill(child, signal);
+}
+
 }  // namespace
 
+ForwardSignals::ForwardSignals() {
+  struct sigaction action {};
+  action.sa_handler = forward;
+  sigemptyset(&action.sa_mask);
+  g_received = 0;
+  for (std::size_t i = 0; i < std::size(kEnding); ++i) {
+    ::sigaction(kEnding[i], nullptr, &g_before[i]);
+    if (g_before[i].sa_handler != SIG_IGN) ::sigaction(kEnding[i], &action, nullptr);  // nohup stays
+  }
+}
+
+ForwardSignals::~ForwardSignals() {
+  for (std::size_t i = 0; i < std::size(kEnding); ++i) ::sigaction(kEnding[i], &g_before[i], nullptr);
+}
+
+int ForwardSignals::received() {
+  return g_received;
+}
+
 Result<Finished> run_program(const std::string& program, const std::vector<std::string>& argv,
-                             const std::vector<std::string>& environment) {
+                             const RunOptions& options) {
   Pipe out, err;
   if (!out.opened() || !err.opened()) return tl::unexpected(os_error(errno, "make a pipe", program));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, out.writer(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, err.writer(), STDERR_FILENO);
-  const auto changed = changed_environment(environment);
+  posix_spawn_file_actions_adddup2(&actions, (options.merged ? out : err).writer(), STDERR_FILENO);
+  if (!options.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, options.folder.c_str());
+  const auto changed = changed_environment(options.environment);
   pid_t pid = -1;
   const int code = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, pointers(argv).data(),
-                                 environment.empty() ? environ : pointers(changed).data());
+                                 options.environment.empty() ? environ : pointers(changed).data());
   posix_spawn_file_actions_destroy(&actions);
   if (code != 0) return tl::unexpected(os_error(code, "run the program", program));
+  g_child = pid;
+  if (const int signal = g_received; signal != 0) ::kill(pid, signal);
   out.close_writer();
   err.close_writer();
   Finished finished;
@@ -101,7 +139,9 @@ Result<Finished> run_program(const std::string& program, const std::vector<std::
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) return tl::unexpected(os_error(errno, "wait for the program", program));
-  finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  g_child = 0;
+  finished.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + finished.signal;
   return finished;
 }
 

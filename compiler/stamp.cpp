@@ -10,7 +10,9 @@
 namespace keyhole {
 namespace {
 
-std::int64_t nanoseconds(const timespec& t) { return t.tv_sec * std::int64_t{1'000'000'000} + t.tv_nsec; }
+std::int64_t nanoseconds(const timespec& t) {
+  return t.tv_sec * std::int64_t{1'000'000'000} + t.tv_nsec;
+}
 
 }  // namespace
 
@@ -38,7 +40,9 @@ std::string joined(std::string_view folder, std::string_view name) {
   return path += name;
 }
 
-std::string_view base_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view base_of(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 std::string_view folder_of(std::string_view path) {
   const auto slash = path.rfind('/');

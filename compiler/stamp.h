@@ -23,8 +23,8 @@ struct Stamp {
 
 /// Follows links. exists() is false where there is none or it may not be seen.
 [[nodiscard]] Stamp stamp_of(const std::string& path);
-/// The clock that the kernel stamps files with (CLOCK_REALTIME_COARSE): a file changed after this call bears this time or
-/// a later one.
+/// The clock that the kernel stamps files with (CLOCK_REALTIME_COARSE): a file changed after this call bears this time
+/// or a later one.
 [[nodiscard]] std::int64_t file_clock();
 /// Waits for the next tick of that clock, at most 20 ms: then what was written before has an earlier stamp.
 void wait_for_tick();

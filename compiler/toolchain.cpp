@@ -40,14 +40,17 @@ void each_part(std::string_view text, char separator, Use use) {
   }
 }
 
-bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) == 0 && !stamp_of(path).directory; }
+bool is_program(const std::string& path) {
+  return ::access(path.c_str(), X_OK) == 0 && !stamp_of(path).directory;
+}
 
 std::string on_path(const std::string& word, std::string_view path) {
   if (word.find('/') != std::string::npos) return word;
   std::string found;
   each_part(path, ':', [&](std::string_view folder) {
     if (found.empty())
-      if (auto candidate = joined(folder.empty() ? "." : folder, word); is_program(candidate)) found = std::move(candidate);
+      if (auto candidate = joined(folder.empty() ? "." : folder, word); is_program(candidate))
+        found = std::move(candidate);
   });
   return found;
 }
@@ -67,12 +70,14 @@ bool follow_shim(const std::string& path, std::string& target) {
   each_part(*text, '\n', [&](std::string_view line) {
     if (line.empty() || line.front() == '#') return;
     constexpr std::string_view begin = "exec ", end = " \"$@\"";
-    if (!target.empty() || !line.starts_with(begin) || !line.ends_with(end) || line.size() < begin.size() + end.size()) {
+    if (!target.empty() || !line.starts_with(begin) || !line.ends_with(end) ||
+        line.size() < begin.size() + end.size()) {
       simple = false;
       return;
     }
     const auto word = line.substr(begin.size(), line.size() - begin.size() - end.size());
-    simple = simple && !word.empty() && word.front() == '/' && word.find_first_of(" $`'\"\\*?[~;&|<>()") == std::string_view::npos;
+    simple = simple && !word.empty() && word.front() == '/' &&
+             word.find_first_of(" $`'\"\\*?[~;&|<>()") == std::string_view::npos;
     target = word;
   });
   return simple && !target.empty();
@@ -127,7 +132,8 @@ bool read_memory(const std::string& path, Remembered& out) {
       if (two(word.first, word.second)) out.words.push_back(std::move(word));
     } else if (kind == "tool") {
       std::pair<Stamp, Tool> tool;
-      sound = sound && read_stamp(value, tool.first) && value.size() > 65 && read_hex(value.substr(0, 64), tool.second.digest);
+      sound = sound && read_stamp(value, tool.first) && value.size() > 65 &&
+              read_hex(value.substr(0, 64), tool.second.digest);
       if (!sound) return;
       value.remove_prefix(65);
       if (two(tool.second.name, tool.second.path)) out.tools.push_back(std::move(tool));
@@ -174,7 +180,8 @@ class Discovery {
 
  private:
   void add(std::string name, const std::string& path) {
-    if (std::any_of(found_.tools.begin(), found_.tools.end(), [&](const auto& t) { return t.second.path == path; })) return;
+    if (std::any_of(found_.tools.begin(), found_.tools.end(), [&](const auto& t) { return t.second.path == path; }))
+      return;
     const Stamp stamp = stamp_of(path);
     std::replace(name.begin(), name.end(), ' ', '_');
     for (const auto& [known, tool] : before_.tools)
@@ -205,7 +212,8 @@ class Discovery {
   Result<void> ask_nvcc() {
     std::vector<std::string> argv{request_.program, "--dryrun", "-c", "-x", "cu", "/dev/null", "-o", "/dev/null"};
     if (!request_.host_compiler.empty()) argv.insert(argv.end(), {"-ccbin", request_.host_compiler});
-    const auto said = run_program(request_.program, argv, {"NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS"});
+    const auto said =
+        run_program(request_.program, argv, {.environment = {"NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS"}, .folder = {}});
     if (!said) return tl::unexpected(said.error());
     std::string here, cicc, libdevice;
     each_part(said->err, '\n', [&](std::string_view line) {
@@ -213,18 +221,25 @@ class Discovery {
       line.remove_prefix(3);
       const auto equals = line.find('=');
       const auto name = line.substr(0, equals);
-      const auto value = equals == std::string_view::npos ? std::string() : trimmed(std::string(line.substr(equals + 1)));
-      if (name == "_HERE_") here = value;
-      else if (name == "CICC_PATH") cicc = value;
-      else if (name == "NVVMIR_LIBRARY_DIR") libdevice = value;
-      else if (name == "PATH") path_ = value;
-      else if (name == "INCLUDES" || name == "SYSTEM_INCLUDES") add_include_flags(value);
+      const auto value =
+          equals == std::string_view::npos ? std::string() : trimmed(std::string(line.substr(equals + 1)));
+      if (name == "_HERE_")
+        here = value;
+      else if (name == "CICC_PATH")
+        cicc = value;
+      else if (name == "NVVMIR_LIBRARY_DIR")
+        libdevice = value;
+      else if (name == "PATH")
+        path_ = value;
+      else if (name == "INCLUDES" || name == "SYSTEM_INCLUDES")
+        add_include_flags(value);
       else if (host_.empty() && line.find(" -E ") != std::string_view::npos)
         if (const auto words = split_words(line); !words.empty()) host_ = words.front();
     });
     if (here.empty() || cicc.empty() || libdevice.empty() || host_.empty())
       return fail(ErrorKind::bad_input, "nvcc --dryrun does not name its tools", request_.program);
-    for (const char* name : {"nvcc", "ptxas", "cudafe++", "fatbinary", "nvlink", "nvcc.profile"}) add(name, here + "/" + name);
+    for (const char* name : {"nvcc", "ptxas", "cudafe++", "fatbinary", "nvlink", "nvcc.profile"})
+      add(name, here + "/" + name);
     add("cicc", cicc + "/cicc");
     std::vector<std::string> names;
     os().list(libdevice, names);
@@ -238,8 +253,10 @@ class Discovery {
   void add_include_flags(const std::string& flags) {
     bool next = false;
     for (const auto& flag : split_words(flags)) {
-      if (next) add_search(flag);
-      else if (flag.starts_with("-I") && flag.size() > 2) add_search(flag.substr(2));
+      if (next)
+        add_search(flag);
+      else if (flag.starts_with("-I") && flag.size() > 2)
+        add_search(flag.substr(2));
       next = !next && (flag == "-isystem" || flag == "-I");
     }
   }
@@ -252,13 +269,14 @@ class Discovery {
     CompilerKind kind = CompilerKind::gcc;
     compiler_named(host.chain.empty() ? host_ : host.chain.back(), kind);
     if (kind == CompilerKind::gcc)
-      for (const char* name : {"cc1plus", "cc1", "as"}) {
-        const auto said = run_program(host_, {host_, std::string("-print-prog-name=") + name});
+      for (const std::string_view name : {"cc1plus", "cc1", "as", "collect2", "ld"}) {
+        if (!request_.links && (name == "ld" || name == "collect2")) continue;
+        const auto said = run_program(host_, {host_, "-print-prog-name=" + std::string(name)});
         if (!said) return tl::unexpected(said.error());
         const std::string path = word(trimmed(said->out));
         if (path.empty()) continue;  // a compiler of one language
-        add(name, path);
-        if (name == std::string_view("cc1plus")) add_libraries(path);
+        add(std::string(name), path);
+        if (name == "cc1plus") add_libraries(path);
       }
     else if (!host.chain.empty())
       add_libraries(host.chain.back());  // clang is a small program over libclang-cpp and libLLVM
@@ -284,17 +302,22 @@ class Discovery {
     std::vector<std::string> argv{host_};
     argv.insert(argv.end(), request_.search_flags.begin(), request_.search_flags.end());
     argv.insert(argv.end(), {"-E", "-v", "-x", request_.c_language ? "c" : "c++", "/dev/null", "-o", "/dev/null"});
-    const auto said = run_program(host_, argv, {"LC_ALL=C"});
+    const auto said = run_program(host_, argv, {.environment = {"LC_ALL=C"}, .folder = {}});
     if (!said) return tl::unexpected(said.error());
     bool within = false, any = false;
     each_part(said->err, '\n', [&](std::string_view line) {
       constexpr std::string_view ignoring = "ignoring nonexistent directory \"";
-      if (line.starts_with("#include ") && line.ends_with("search starts here:")) within = any = true;
-      else if (line.starts_with("End of search list")) within = false;
-      else if (within && line.starts_with(" ")) add_search(std::string(line.substr(1, line.find(" (framework") - 1)));
-      else if (line.starts_with(ignoring)) add_search(std::string(line.substr(ignoring.size(), line.size() - ignoring.size() - 1)));
+      if (line.starts_with("#include ") && line.ends_with("search starts here:"))
+        within = any = true;
+      else if (line.starts_with("End of search list"))
+        within = false;
+      else if (within && line.starts_with(" "))
+        add_search(std::string(line.substr(1, line.find(" (framework") - 1)));
+      else if (line.starts_with(ignoring))
+        add_search(std::string(line.substr(ignoring.size(), line.size() - ignoring.size() - 1)));
     });
-    return any ? Result<void>() : fail(ErrorKind::bad_input, "the compiler does not tell where it looks for headers", host_);
+    return any ? Result<void>()
+               : fail(ErrorKind::bad_input, "the compiler does not tell where it looks for headers", host_);
   }
 
   const ToolchainRequest& request_;
@@ -307,7 +330,7 @@ class Discovery {
 std::string memory_name(const ToolchainRequest& request) {
   Sha256 hash;
   const auto add = [&](std::string_view text) { hash.update(std::to_string(text.size())).update(":").update(text); };
-  add(std::to_string(static_cast<int>(request.kind)) + (request.c_language ? "c" : "+"));
+  add(std::to_string(static_cast<int>(request.kind)) + (request.c_language ? "c" : "+") + (request.links ? "l" : ""));
   add(request.program);
   add(request.host_compiler);
   for (const auto& flag : request.search_flags) add(flag);

@@ -24,24 +24,35 @@ struct CompileOption {
 /// depends on beside the files it includes stands here.
 struct CompileCommand {
   CompilerKind kind = CompilerKind::gcc;
-  std::string refusal;  ///< why the result is not kept: "-arch=native asks for the GPU of this machine"
+  std::string refusal;                 ///< why the result is not kept: "-arch=native asks for the GPU of this machine"
   std::vector<CompileOption> options;  ///< in order, without -o, sources, and what only places files
   std::string source;
   std::string output;
-  std::string dependencies;  ///< the file that -MD writes; empty: none
+  std::string dependencies;               ///< the file that -MD writes; empty: none
   std::vector<std::string> include_dirs;  ///< -I, -isystem, -iquote, -idirafter, for the host compiler too
   std::vector<std::string> search_flags;  ///< options that move the compiler's own search path: "-m32", "--sysroot=…"
   std::vector<std::string> option_files;  ///< @file, -optf: they are part of the command
   std::string host_compiler;              ///< nvcc -ccbin; empty: not given
-  bool folder_matters = false;            ///< the working folder enters the result (nvcc always; -g)
+  bool folder_matters = false;            ///< the working folder enters the result: -g; nvcc where a path is relative
+  // What CommandRules lets in:
+  bool links = false;                                ///< makes a shared library
+  bool native = false;                               ///< -march=native: what it stands for is part of the command
+  std::vector<std::string> objects;                  ///< .o files that are linked
+  std::vector<std::string> libraries, library_dirs;  ///< -l, -L
+};
+
+/// What is let in beside what a build tool's compile step does. For callers who write the command themselves.
+struct CommandRules {
+  bool shared_libraries = false;  ///< -shared, of one source or of objects
+  bool native = false;            ///< -march=native and its kin
 };
 
 using Variable = std::function<const char*(const char* name)>;
 
-/// Reads the arguments behind the compiler's name. nvcc's flags from the environment are taken in where nvcc takes them.
-/// `variable` is getenv, or what a test puts in its place.
+/// Reads the arguments behind the compiler's name. nvcc's flags from the environment are taken in where nvcc takes
+/// them. `variable` is getenv, or what a test puts in its place.
 [[nodiscard]] CompileCommand read_command(CompilerKind kind, const std::vector<std::string>& arguments,
-                                          const Variable& variable);
+                                          const Variable& variable, const CommandRules& rules = {});
 
 /// Variables that enter a key besides those that become options, sorted by name; those that are unset are left out.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> key_environment(CompilerKind kind,
