@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -20,6 +21,8 @@ namespace {
 
 /// A small model takes some 10 MB of cache; below this a compile of any size fails to be written.
 constexpr std::int64_t kLittleRoom = 200'000'000;
+/// A recording of a large model takes a few MB.
+constexpr std::int64_t kLittleRoomForStore = 50'000'000;
 /// Clocks of two machines that keep time differ by less.
 constexpr Nanoseconds kClockSlack = 60'000'000'000;
 constexpr std::int64_t kTmpfs = 0x01021994, kRamfs = 0x858458f6;  // statfs(2)
@@ -33,7 +36,6 @@ struct Switch {
 constexpr Switch kSwitches[] = {
     {"TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1", "every cache of Inductor is off"},
     {"TORCH_COMPILE_FORCE_DISABLE_CACHES", "1", "every cache of torch.compile is off"},
-    {"TORCH_COMPILE_DEBUG", "1", "Inductor compiles anew to write its debug files: its caches are off"},
     {"TORCHINDUCTOR_FX_GRAPH_CACHE", "0", "the FX graph cache is off"},
     {"TORCHINDUCTOR_AUTOGRAD_CACHE", "0", "the AOTAutograd cache is off"},
     {"TORCHINDUCTOR_BUNDLE_TRITON_INTO_FX_GRAPH_CACHE", "0", "Triton kernels are not kept with the graphs"},
@@ -75,7 +77,7 @@ bool enters_keys(const std::string& name) {
   static const std::set<std::string> kApart = {
       "TORCHINDUCTOR_CACHE_DIR", "TORCH_TRACE", "TORCH_LOGS", "TORCH_LOGS_OUT", "TRITON_CACHE_DIR", "CUDA_VISIBLE_DEVICES"};
   if (kApart.contains(name)) return false;
-  for (const char* prefix : {"TORCHINDUCTOR_", "TORCH_", "PYTORCH_", "TRITON_", "AOT_", "NVIDIA_TF32"})
+  for (const char* prefix : {"TORCHINDUCTOR_", "TORCH_", "PYTORCH_", "TRITON_", "AOT_", "NVIDIA_TF32", "INDUCTOR_"})
     if (name.starts_with(prefix)) return true;
   return name == "OMP_NUM_THREADS" || name == "MKL_NUM_THREADS" || name == "CXX" || name == "CC" ||
          name == "PYTHONHASHSEED" || name == "ATEN_CPU_CAPABILITY";
@@ -87,6 +89,31 @@ std::string value_text(const json& variables, const std::string& name) {
   return at->is_string() ? at->get<std::string>() : at->dump();
 }
 
+/// The version of PyTorch that `python` would import here, by the files that are installed; empty: not found out.
+std::string installed_torch(Variables variables) {
+  std::string rest = variables("PATH").value_or("");
+  while (!rest.empty()) {
+    const auto colon = rest.find(':');
+    const std::string bin = rest.substr(0, colon);
+    rest = colon == std::string::npos ? "" : rest.substr(colon + 1);
+    if (os().access(bin + "/python", X_OK) != 0 && os().access(bin + "/python3", X_OK) != 0) continue;
+    std::vector<std::string> versions;
+    os().list(bin + "/../lib", versions);
+    for (const std::string& python : versions) {
+      if (!python.starts_with("python3")) continue;
+      for (const char* packages : {"/site-packages", "/dist-packages"}) {
+        const auto text = read_file(bin + "/../lib/" + python + packages + "/torch/version.py", 65536);
+        const auto at = text ? text->find("__version__ = '") : std::string::npos;
+        if (at == std::string::npos) continue;
+        const auto begin = at + std::string_view("__version__ = '").size();
+        return text->substr(begin, text->find('\'', begin) - begin);
+      }
+    }
+    return {};  // this is the Python that would run
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<Finding> check_variables(Variables variables) {
@@ -95,6 +122,17 @@ std::vector<Finding> check_variables(Variables variables) {
     const auto value = variables(s.name);
     if (!value || *value != s.value) continue;
     out.push_back({true, "cache_off", fmt::format("{}={}", s.name, s.value), s.what, fmt::format("unset {}", s.name)});
+  }
+  // _inductor/config.py: INDUCTOR_PROVENANCE, else TORCH_COMPILE_DEBUG, is provenance_tracking_level, a part of FX keys.
+  for (const char* name : {"INDUCTOR_PROVENANCE", "TORCH_COMPILE_DEBUG"}) {
+    const auto value = variables(name);
+    if (!value || value->empty()) continue;
+    if (*value == "0") break;
+    out.push_back({true, "provenance", fmt::format("{}={}", name, *value),
+                   "it switches no cache off, but sets provenance_tracking_level, which is part of the keys: what was "
+                   "compiled without it is not found",
+                   fmt::format("unset {}, or warm up with it too", name)});
+    break;
   }
   if (const auto value = variables("TORCH_COMPILE_DISABLE"); value && *value == "1")
     out.push_back({false, "cache_off", "TORCH_COMPILE_DISABLE=1", "torch.compile does nothing, so nothing is looked up",
@@ -176,6 +214,40 @@ std::vector<Finding> check_same_as_last_run(const RunRow& last, const std::strin
   return out;
 }
 
+std::vector<Finding> check_versions(Reader& reader, const RunRow& last, Variables variables) {
+  std::string before;
+  if (const auto processes = reader.processes(last.id))
+    for (const ProcessRow& p : *processes) {
+      const json versions = json::parse(p.record.versions_json, nullptr, false);
+      if (versions.is_object() && versions.contains("torch") && versions["torch"].is_string()) before = versions["torch"];
+    }
+  const std::string here = before.empty() ? before : installed_torch(variables);
+  if (here.empty() || here == before) return {};
+  return {{true, "versions", fmt::format("PyTorch {} in run {}, {} here", before, last.record.name, here),
+           "keys hold the version: nothing that the other one compiled is found", fmt::format("install torch=={}, or warm up anew", before)}};
+}
+
+std::vector<Finding> check_store_folder(const std::string& store) {
+  std::vector<Finding> out;
+  FileInfo info;
+  if (os().stat(store, info) != 0) return out;
+  if (!info.directory)
+    return {{true, "store", store + " is no folder", "nothing can be recorded there", "set KEYHOLE_STORE to a folder"}};
+  if (os().access(store, W_OK | X_OK) != 0)
+    out.push_back({false, "store", fmt::format("the store {} cannot be written: {}", store, std::strerror(errno)),
+                   "it can be read, and nothing more can be recorded in it", "set KEYHOLE_STORE to a folder that you may write"});
+  FilesystemInfo filesystem;
+  if (os().statfs(store, filesystem) != 0) return out;
+  if (const char* network = network_filesystem(filesystem.magic))
+    out.push_back({true, "store", fmt::format("the store {} is on a network filesystem ({})", store, network),
+                   "its locks are not reliable there, so it is not written", "set KEYHOLE_STORE to a folder on a local disk"});
+  if (filesystem.free_bytes < kLittleRoomForStore)
+    out.push_back({false, "store", fmt::format("the disk of the store {} has {} free", store, size_text(filesystem.free_bytes)),
+                   "a recording that finds no room ends early; what was committed is kept",
+                   "make room, or: keyhole gc --max-size 1GiB"});
+  return out;
+}
+
 std::vector<Finding> check_unstable(Reader& reader, const RunRow& last) {
   std::vector<Finding> out;
   ComponentPool pool;
@@ -184,7 +256,12 @@ std::vector<Finding> check_unstable(Reader& reader, const RunRow& last) {
   if (!told)
     return {{true, "store", told.error().what, "what the last run missed cannot be told", "keyhole verify --repair"}};
   std::set<std::string> seen;
-  for (const Told& t : *told)
+  for (const Told& t : *told) {
+    if (t.explanation.verdict == Verdict::cache_off && seen.insert(name_of(t.lookup.record.layer)).second)
+      out.push_back({true, "cache_off",
+                     fmt::format("{} was off in run {}", name_of(t.lookup.record.layer), last.record.name),
+                     t.explanation.summary,
+                     t.explanation.fix.empty() ? fmt::format("see: keyhole why {}", t.lookup.id) : t.explanation.fix});
     for (const Cause& cause : t.explanation.causes) {
       if (cause.role != Role::root || !cause.cause_class.starts_with("instability")) continue;
       if (!seen.insert(cause.component).second) continue;
@@ -194,6 +271,7 @@ std::vector<Finding> check_unstable(Reader& reader, const RunRow& last) {
                      "the key changes with equal inputs, so it never hits",
                      t.explanation.fix.empty() ? fmt::format("see: keyhole why {}", t.lookup.id) : t.explanation.fix});
     }
+  }
   const auto processes = reader.processes(last.id);
   std::set<std::string> versions;
   if (processes)

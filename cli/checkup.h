@@ -17,7 +17,7 @@ namespace keyhole::cli {
 
 struct Finding {
   bool spoils = true;  ///< false: worth knowing, a warm start still hits
-  std::string check;   ///< "cache_off", "folder", "clock", "store", "versions", "unstable"
+  std::string check;   ///< "cache_off", "provenance", "environment", "folder", "clock", "store", "versions", "unstable"
   std::string what, why, advice;
 };
 
@@ -33,7 +33,11 @@ std::vector<Finding> check_folder(const std::string& folder);
 std::vector<Finding> check_clock(const std::string& folder, const std::vector<RunRow>& runs);
 /// Variables of the last run that are set otherwise here, as far as they enter keys.
 std::vector<Finding> check_same_as_last_run(const RunRow& last, const std::string& environment_json);
-/// Components that change at every run with equal inputs; and processes of one run with several versions.
+/// The PyTorch that `python` is here (by its files, nothing is run) against that of the last run.
+std::vector<Finding> check_versions(Reader& reader, const RunRow& last, Variables variables);
+/// The folder that the store is in.
+std::vector<Finding> check_store_folder(const std::string& store);
+/// Caches that the last run had off; components that change at every run with equal inputs; and processes of one run with several versions.
 std::vector<Finding> check_unstable(Reader& reader, const RunRow& last);
 
 }  // namespace keyhole::cli

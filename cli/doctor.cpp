@@ -31,6 +31,11 @@ void store_fault(std::vector<Finding>& out, std::string what) {
                  "keyhole verify --repair"});
 }
 
+std::optional<std::string> variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
 /// The store: sound, and as the last run left this environment. No store at all is no fault.
 std::vector<Finding> check_store(const std::string& store, const std::string& cache_folder) {
   std::vector<Finding> out;
@@ -45,6 +50,7 @@ std::vector<Finding> check_store(const std::string& store, const std::string& ca
       if (auto rows = reader->runs()) runs = std::move(*rows);
       if (!runs.empty()) {
         append(out, check_same_as_last_run(runs.back(), environment_json()));
+        append(out, check_versions(*reader, runs.back(), variable));
         append(out, check_unstable(*reader, runs.back()));
       }
     }
@@ -56,22 +62,14 @@ std::vector<Finding> check_store(const std::string& store, const std::string& ca
     else
       for (const Problem& p : verified->problems) store_fault(out, p.source + ": " + p.what);
   }
-  FilesystemInfo filesystem;
-  if (os().statfs(store, filesystem) == 0)
-    if (const char* network = network_filesystem(filesystem.magic))
-      out.push_back({true, "store", fmt::format("the store {} is on a network filesystem ({})", store, network),
-                     "its locks are not reliable there, so it is not written",
-                     "set KEYHOLE_STORE to a folder on a local disk"});
+  append(out, check_store_folder(store));
   append(out, check_clock(cache_folder, runs));
   return out;
 }
 
 int doctor(const Globals& globals) {
   const std::string folder = inductor_cache_dir();
-  std::vector<Finding> findings = check_variables([](const char* name) -> std::optional<std::string> {
-    const char* value = std::getenv(name);
-    return value ? std::optional<std::string>(value) : std::nullopt;
-  });
+  std::vector<Finding> findings = check_variables(variable);
   append(findings, check_folder(folder));
   append(findings, check_store(globals.store, folder));
   std::int64_t spoiling = 0;

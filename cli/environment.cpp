@@ -135,7 +135,6 @@ std::vector<std::string> blind_spots() {
   std::vector<std::string> out;
   for (const char* name : {"TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TORCH_COMPILE_FORCE_DISABLE_CACHES"})
     if (is(name, "1")) out.push_back(std::string(name) + "=1: every cache is off, so there are no lookups to record");
-  if (is("TORCH_COMPILE_DEBUG", "1")) out.emplace_back("TORCH_COMPILE_DEBUG=1 switches Inductor's caches off");
   if (is("TORCHINDUCTOR_FX_GRAPH_CACHE", "0"))
     out.emplace_back("TORCHINDUCTOR_FX_GRAPH_CACHE=0: the FX graph cache is off");
   if (is("TORCHINDUCTOR_AUTOGRAD_CACHE", "0"))

@@ -61,7 +61,8 @@ int import(const Globals& globals, const Options& options) {
       out +=
           fmt::format("{} of {}\n", count_text(snapshots, "snapshot"), count_text(total.entries, "entry", "entries"));
     if (total.unchanged)
-      out += fmt::format("{} unchanged since it was taken in\n", count_text(total.unchanged, "source"));
+      out += fmt::format("{} unchanged since {} taken in\n", count_text(total.unchanged, "source"),
+                         total.unchanged == 1 ? "it was" : "they were");
     printed = print(out);
   }
   return failed ? kFailed : printed;

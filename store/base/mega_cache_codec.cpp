@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <cstdint>
+#include <utility>
 
 #include "keyhole/base/base64.h"
 
@@ -35,6 +36,8 @@ class Cursor {
   [[nodiscard]] tl::unexpected<Error> error(std::string what) const {
     return fail(ErrorKind::bad_input, std::move(what), "offset " + std::to_string(at_));
   }
+
+  std::string_view rest() { return blob_.substr(std::exchange(at_, blob_.size())); }
 
   Result<std::uint64_t> integer(int bytes = 8) {
     if (left() < static_cast<std::size_t>(bytes)) return error("the mega-cache ends within a number");
@@ -79,8 +82,7 @@ MegaCacheScan scan_mega_cache(std::string_view blob) {
     problem(0, cursor.error("too short for a mega-cache").value());
     return scan;
   }
-  if (*cursor.integer(4) != checksum(blob.substr(4)))
-    problem(0, {ErrorKind::bad_input, "the checksum of the mega-cache does not match", "offset 0", {}});
+  const bool sound = *cursor.integer(4) == checksum(blob.substr(4));
   if (const auto version = *cursor.integer(); version != kVersion) {
     problem(4, {ErrorKind::bad_input, "unknown mega-cache version " + std::to_string(version), "offset 4", {}});
     return scan;
@@ -100,11 +102,17 @@ MegaCacheScan scan_mega_cache(std::string_view blob) {
       const auto content = key ? cursor.bytes() : tl::unexpected(key.error());
       if (!content) {
         problem(cursor.at(), content.error());
+        if (key && cursor.left() > 0) {
+          record.items.push_back({std::move(*key), cursor.rest()});
+          scan.last_item_cut = true;
+        }
         return scan;
       }
       record.items.push_back({std::move(*key), *content});
     }
   }
+  // Where it ends too soon, that is what happened, and its checksum must be wrong; so the checksum is told last.
+  if (!sound) problem(0, {ErrorKind::bad_input, "the checksum of the mega-cache does not match", "offset 0", {}});
   return scan;
 }
 

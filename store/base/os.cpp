@@ -80,6 +80,11 @@ int Os::flock(int fd, int operation) {
 }
 std::int64_t Os::now() { return clock_of(CLOCK_REALTIME); }
 std::int64_t Os::monotonic() { return clock_of(CLOCK_MONOTONIC); }
+void Os::sleep(std::int64_t nanoseconds) {
+  timespec left{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
+  while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+  }
+}
 
 int Os::stat(const std::string& path, FileInfo& info) {
   struct stat s {};

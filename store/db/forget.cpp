@@ -1,126 +1,116 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forgetting runs: rows of a run first, in small steps; then what no run refers to any more.
-#include <unordered_set>
+// Forgetting runs: rows of a run first, then what no run refers to any more; all of it in turns with those who record.
+#include <fcntl.h>
+#include <sys/file.h>
 
-#include "encoding.h"
+#include <array>
+#include <cerrno>
+
 #include "keyhole/base/os.h"
 #include "keyhole/db/store.h"
 #include "keyhole/db/upkeep.h"
+#include "turns.h"
 
 namespace keyhole {
 namespace {
-
-constexpr std::int64_t kStepNanoseconds = 25'000'000;
-constexpr std::int64_t kReasonAskedFor = 4;
 
 std::int64_t size_of(const std::string& store) {
   FileInfo info;
   return os().stat(store + "/history.db", info) == 0 ? info.size : 0;
 }
 
-/// Runs `statement` (which deletes a bounded number of rows) until it deletes none, a transaction about every 25 ms.
-bool until_none(Db& db, const char* statement, std::optional<std::int64_t> argument = {}) {
+/// One process sweeps at a time: what two find unused they would find used by each other.
+class SweepLock {
+ public:
+  explicit SweepLock(const std::string& store) : fd_(os().open(store + "/gc.lock", O_RDWR | O_CREAT)) {
+    if (fd_ < 0 || os().flock(fd_, LOCK_EX | LOCK_NB) != 0) code_ = errno;
+  }
+  SweepLock(const SweepLock&) = delete;
+  SweepLock& operator=(const SweepLock&) = delete;
+  ~SweepLock() {
+    if (fd_ >= 0) os().close(fd_);
+  }
+  [[nodiscard]] int code() const { return code_; }
+
+ private:
+  int fd_;
+  int code_ = 0;
+};
+
+/// Runs `statement`, which deletes a bounded number of rows, until it deletes none.
+void until_none(Db& db, Turns& turns, const char* statement, RowId run) {
   for (bool more = true; more && db.ok();) {
-    Transaction transaction(db);
-    const auto began = os().monotonic();
-    while (more && db.ok() && os().monotonic() - began < kStepNanoseconds) {
-      Query q(db, std::string(statement));
-      if (argument) q.bind(*argument);
-      q.run();
-      more = db.changes() > 0;
-    }
-    if (!transaction.commit()) return false;
+    turns.next();
+    Query(db, statement, run).run();
+    more = db.ok() && db.changes() > 0;
   }
-  return db.ok();
 }
 
-bool forget_run(Db& db, RowId run, std::int64_t& lookups) {
-  lookups += db.value(("SELECT lookups FROM run WHERE id = " + std::to_string(run)).c_str()).value_or(0);
-  static constexpr const char* kSteps[] = {
-      "DELETE FROM symbol WHERE compile IN (SELECT c.id FROM compile c JOIN process p ON p.id = c.process WHERE p.run = ? AND EXISTS "
-      "(SELECT 1 FROM symbol s WHERE s.compile = c.id) LIMIT 50)",
-      "DELETE FROM compile_text WHERE compile IN (SELECT c.id FROM compile c JOIN process p ON p.id = c.process WHERE p.run = ? AND "
-      "EXISTS (SELECT 1 FROM compile_text t WHERE t.compile = c.id) LIMIT 50)",
-      "DELETE FROM lookup WHERE id IN (SELECT l.id FROM process p JOIN lookup l ON l.process = p.id WHERE p.run = ? LIMIT 500)",
-      "DELETE FROM compile WHERE id IN (SELECT c.id FROM process p JOIN compile c ON c.process = p.id WHERE p.run = ? LIMIT 500)",
-      "DELETE FROM process_identity WHERE process IN (SELECT id FROM process WHERE run = ?)",
-      "DELETE FROM process WHERE run = ?",
-      "DELETE FROM problem WHERE run = ?",
-      "DELETE FROM source WHERE run = ?",
-      "UPDATE snapshot SET run = NULL WHERE run = ?",
-      "DELETE FROM run WHERE id = ?"};
-  for (const char* step : kSteps)
-    if (!until_none(db, step, run)) return false;
-  return true;
+/// Lookups go together with their part of the run's counters: a sweep that is killed leaves a store that verifies.
+std::int64_t forget_lookups(Db& db, Turns& turns, RowId run) {
+  std::int64_t gone = 0;
+  for (bool more = true; more && db.ok();) {
+    turns.next();
+    std::array<std::int64_t, 8> outcomes{};
+    std::int64_t n = 0;
+    {
+      Query q(db,
+              "DELETE FROM lookup WHERE id IN (SELECT l.id FROM process p JOIN lookup l ON l.process = p.id WHERE "
+              "p.run = ? "
+              "LIMIT 200) RETURNING outcome",
+              run);
+      for (; q.next(); ++n) ++outcomes[static_cast<std::size_t>(q.integer(0)) & 7];
+    }
+    Query(db,
+          "UPDATE run SET lookups = lookups - ?2, hits = hits - ?3, misses = misses - ?4, bypasses = bypasses - ?5 "
+          "WHERE id = ?1",
+          run, n, outcomes[1], outcomes[2] + outcomes[3], outcomes[4])
+        .run();
+    gone += n;
+    more = n > 0;
+  }
+  return gone;
 }
 
-void mark(Db& db, const char* insert, const std::optional<Ids>& ids, std::unordered_set<std::int64_t>& marked) {
-  if (!ids) return;
-  for (const auto id : *ids)
-    if (marked.insert(id).second) {
-      Query q(db, std::string(insert));
-      q.bind(id);
-      q.run();
-    }
+void forget_run(Db& db, Turns& turns, RowId run, std::int64_t& lookups) {
+  until_none(db, turns,
+             "DELETE FROM symbol WHERE compile IN (SELECT c.id FROM compile c JOIN process p ON p.id = c.process WHERE "
+             "p.run = ? AND "
+             "EXISTS (SELECT 1 FROM symbol s WHERE s.compile = c.id) LIMIT 20)",
+             run);
+  until_none(db, turns,
+             "DELETE FROM compile_text WHERE compile IN (SELECT c.id FROM compile c JOIN process p ON p.id = c.process "
+             "WHERE p.run = ? "
+             "AND EXISTS (SELECT 1 FROM compile_text t WHERE t.compile = c.id) LIMIT 20)",
+             run);
+  lookups += forget_lookups(db, turns, run);
+  until_none(db, turns,
+             "DELETE FROM compile WHERE id IN (SELECT c.id FROM process p JOIN compile c ON c.process = p.id WHERE "
+             "p.run = ? LIMIT 200)",
+             run);
+  until_none(db, turns,
+             "DELETE FROM process_identity WHERE process IN (SELECT id FROM process WHERE run = ? LIMIT 200)", run);
+  // What has one row a source, or a process, goes with the run itself.
+  turns.next();
+  for (const char* statement :
+       {"DELETE FROM process WHERE run = ?", "DELETE FROM problem WHERE run = ?", "DELETE FROM source WHERE run = ?",
+        "UPDATE snapshot SET run = NULL WHERE run = ?", "DELETE FROM run WHERE id = ?"})
+    Query(db, statement, run).run();
 }
 
-/// Component sets, groups, components, keys and texts that nothing refers to. One transaction: whoever records meanwhile
-/// waits, and must not find again by its memory what goes here (meta.generation tells it).
-Result<void> sweep(Db& db) {
-  Transaction transaction(db);
-  const std::int64_t now = os().now();
-  db.exec("UPDATE meta SET value = value + 1 WHERE name = 'generation';"
-          "DELETE FROM trail WHERE component_set NOT IN (SELECT component_set FROM lookup WHERE component_set IS NOT NULL);"
-          "DELETE FROM component_set WHERE id NOT IN (SELECT component_set FROM lookup WHERE component_set IS NOT NULL) "
-          "AND id NOT IN (SELECT component_set FROM entry WHERE component_set IS NOT NULL);"
-          "CREATE TEMP TABLE used_group(id INTEGER PRIMARY KEY); CREATE TEMP TABLE used_component(id INTEGER PRIMARY KEY);");
-  {
-    Query q(db, std::string("SELECT groups FROM component_set"));
-    std::unordered_set<std::int64_t> marked;
-    while (q.next()) mark(db, "INSERT INTO temp.used_group VALUES (?)", decode_ids(q.text(0)), marked);
-  }
-  db.exec("INSERT OR IGNORE INTO used_group SELECT base FROM component_group WHERE base IS NOT NULL AND id IN used_group;"
-          "DELETE FROM component_group WHERE id NOT IN used_group;");
-  {
-    std::unordered_set<std::int64_t> marked;
-    Query q(db, std::string("SELECT members, base FROM component_group"));
-    while (q.next()) {
-      std::optional<Ids> ids;
-      if (q.null(1)) {
-        ids = decode_ids(q.text(0));
-      } else {
-        const std::string members(q.text(0));
-        Query base(db, "SELECT members FROM component_group WHERE id = ?", q.integer(1));
-        if (base.next())
-          if (const auto whole = decode_ids(base.text(0))) ids = apply_difference(*whole, members);
-      }
-      mark(db, "INSERT INTO temp.used_component VALUES (?)", ids, marked);
+/// Gives pages that are free back to the filesystem, some hundred a transaction.
+void give_back(Db& db) {
+  if (db.value("PRAGMA auto_vacuum").value_or(0) != 2)
+    return;  // made by an early version: its free pages are used again
+  std::int64_t left = db.value("PRAGMA freelist_count").value_or(0);
+  while (left > 0 && db.ok()) {
+    for (Query q(db, "PRAGMA incremental_vacuum(200)"); q.next();) {
     }
+    os().sleep(6'000'000);
+    const std::int64_t now = db.value("PRAGMA freelist_count").value_or(0);
+    if (now >= left) break;
+    left = now;
   }
-  db.exec("DELETE FROM component WHERE id NOT IN used_component;"
-          "DELETE FROM component_variant WHERE component NOT IN used_component;"
-          "DROP TABLE temp.used_group; DROP TABLE temp.used_component;");
-  db.exec(("INSERT INTO tombstone(layer, key, reason, time) SELECT 0, k.id, " + std::to_string(kReasonAskedFor) + ", " +
-           std::to_string(now) +
-           " FROM key k WHERE NOT EXISTS (SELECT 1 FROM lookup l WHERE l.key = k.id AND l.key <> 0) AND NOT EXISTS "
-           "(SELECT 1 FROM entry e WHERE e.key = k.id) AND NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.key = k.id)")
-              .c_str());
-  db.exec(
-      "CREATE TEMP TABLE used_text(id INTEGER PRIMARY KEY);"
-      "INSERT OR IGNORE INTO used_text SELECT argv FROM run UNION SELECT cwd FROM run UNION SELECT env FROM run UNION SELECT git_commit FROM "
-      "run UNION SELECT versions FROM run UNION SELECT host FROM process UNION SELECT cache_dir FROM process UNION SELECT versions FROM "
-      "process UNION SELECT function FROM compile UNION SELECT filename FROM compile UNION SELECT recompile_reason FROM compile UNION "
-      "SELECT fail_reason FROM compile UNION SELECT symbol FROM symbol UNION SELECT value FROM symbol UNION SELECT source FROM symbol UNION "
-      "SELECT user_file FROM symbol UNION SELECT user_code FROM symbol UNION SELECT name FROM compile_text UNION SELECT text FROM "
-      "compile_text UNION SELECT name FROM component UNION SELECT text FROM component UNION SELECT text FROM component_variant UNION "
-      "SELECT kind FROM component_group UNION SELECT graph FROM component_set UNION SELECT status FROM lookup UNION SELECT guard FROM "
-      "lookup UNION SELECT reason FROM lookup UNION SELECT load_error FROM lookup UNION SELECT save_error FROM lookup UNION SELECT subject "
-      "FROM trail UNION SELECT location FROM snapshot UNION SELECT read_from FROM snapshot UNION SELECT name FROM entry UNION SELECT path "
-      "FROM entry UNION SELECT state_reason FROM entry UNION SELECT guard FROM entry UNION SELECT code_key FROM entry UNION SELECT needs "
-      "FROM entry UNION SELECT metadata FROM entry UNION SELECT source FROM problem UNION SELECT what FROM problem UNION SELECT hint FROM "
-      "problem;"
-      "DELETE FROM text WHERE id NOT IN used_text; DROP TABLE temp.used_text;");
-  return transaction.commit();
 }
 
 }  // namespace
@@ -128,17 +118,24 @@ Result<void> sweep(Db& db) {
 Result<ForgetReport> forget_runs(const std::string& store, const std::vector<RowId>& runs) {
   auto opened = open_history(store);
   if (!opened) return tl::make_unexpected(opened.error());
+  const SweepLock lock(store);
+  if (lock.code() == EWOULDBLOCK)
+    return fail(ErrorKind::busy, "another keyhole gc is at work in this store", store, "let it end");
+  if (lock.code() != 0) return tl::make_unexpected(os_error(lock.code(), "lock the store's folder", store));
   Db& db = *opened;
   ForgetReport report;
-  db.value("PRAGMA wal_checkpoint(TRUNCATE)");
+  db.value("PRAGMA wal_checkpoint(PASSIVE)");
   report.bytes_before = size_of(store);
+  Turns turns(db);
   for (const RowId run : runs) {
-    if (!forget_run(db, run, report.lookups)) return tl::make_unexpected(db.error());
+    forget_run(db, turns, run, report.lookups);
+    if (!db.ok()) return tl::make_unexpected(db.error());
     ++report.runs;
   }
-  if (auto swept = sweep(db); !swept) return tl::make_unexpected(swept.error());
-  db.exec("VACUUM");
-  db.value("PRAGMA wal_checkpoint(TRUNCATE)");
+  turns.end();
+  if (auto swept = sweep(db, turns); !swept) return tl::make_unexpected(swept.error());
+  give_back(db);
+  db.value("PRAGMA wal_checkpoint(PASSIVE)");
   report.bytes_after = size_of(store);
   if (!db.ok()) return tl::make_unexpected(db.error());
   return report;

@@ -44,14 +44,20 @@ void Interner::forget() {
   whole_groups_.clear();
 }
 
+std::int64_t Interner::reused(Kept kind, std::int64_t id) {
+  if (sweeping_) Query(db_, "INSERT OR IGNORE INTO kept VALUES (?, ?)", static_cast<std::int64_t>(kind), id).run();
+  return id;
+}
+
 std::int64_t Interner::store_text(std::string_view text, std::uint64_t hash, bool by_mask) {
   {
     Query q(db_, "SELECT id, body FROM text WHERE hash = ?", on_disk(hash));
     while (q.next()) {
       const auto body = text_body(q, 1);
       if (!body) continue;
-      if (*body == text) return q.integer(0);
-      if (by_mask && masked(*body).value_or(*body) == masked(text).value_or(std::string(text))) return q.integer(0);
+      const bool same =
+          *body == text || (by_mask && masked(*body).value_or(*body) == masked(text).value_or(std::string(text)));
+      if (same) return reused(Kept::text, q.integer(0));
     }
   }
   if (const auto frame = compressed(text)) {
@@ -121,7 +127,7 @@ Interner::KnownComponent& Interner::known(const Component& c) {
             on_disk(hash));
     while (known.id == 0 && q.next()) {
       if (q.integer(2) != name || q.text(1) != bytes_of(c.digest)) continue;
-      known.id = q.integer(0);
+      known.id = reused(Kept::component, q.integer(0));
       known.exact.push_back(static_cast<std::uint64_t>(q.integer(3)));
     }
   }
@@ -182,7 +188,8 @@ const std::vector<Interner::WholeGroup>& Interner::whole_groups(std::int64_t kin
   const auto [place, fresh] = whole_groups_.try_emplace(kind);
   if (fresh) {
     Query q(db_, "SELECT id, members FROM component_group WHERE kind = ? AND base IS NULL ORDER BY id DESC LIMIT 4", kind);
-    while (q.next()) place->second.push_back({q.integer(0), decode_ids(q.text(1)).value_or(Ids{})});
+    while (q.next())
+      place->second.push_back({reused(Kept::group, q.integer(0)), decode_ids(q.text(1)).value_or(Ids{})});
   }
   return place->second;
 }
@@ -194,7 +201,9 @@ std::int64_t Interner::group(std::int64_t kind, const Ids& members) {
   {
     Query q(db_, "SELECT id, base, members FROM component_group WHERE hash = ?", on_disk(h.a));
     while (q.next()) {
-      if (group_members(q.integer(1), q.text(2)) == members) return id = q.integer(0);
+      if (group_members(q.integer(1), q.text(2)) != members) continue;
+      if (!q.null(1)) reused(Kept::group, q.integer(1));
+      return id = reused(Kept::group, q.integer(0));
     }
   }
   const std::string whole = encode_ids(members);
@@ -251,7 +260,7 @@ std::int64_t Interner::component_set(const std::vector<ComponentPtr>& components
   {
     Query q(db_, "SELECT id, groups FROM component_set WHERE hash = ?", on_disk(h.a));
     while (q.next())
-      if (q.text(1) == encoded) return id = q.integer(0);
+      if (q.text(1) == encoded) return id = reused(Kept::set, q.integer(0));
   }
   std::optional<std::int64_t> graph_text;
   if (graph != nullptr) {

@@ -9,6 +9,9 @@
 
 namespace keyhole {
 
+/// Kinds of rows in table `kept`. The numbers reach the disk.
+enum class Kept : std::uint8_t { text = 1, component = 2, group = 3, set = 4 };
+
 /// Gives what repeats (texts, keys, components, component sets) its row id, making the row where there is none. Must be
 /// called within a write transaction. Remembers ids, so that what is known costs no SQL; 0 stands for "empty".
 class Interner {
@@ -22,6 +25,8 @@ class Interner {
   std::int64_t component_set(const std::vector<ComponentPtr>& components);
   /// Drops what is remembered: another process may have deleted rows.
   void forget();
+  /// `keyhole gc` looks for rows that nothing refers to: what is found and used again is noted, so that it stays.
+  void note_reuse(bool sweeping) { sweeping_ = sweeping; }
 
  private:
   struct Hash128 {
@@ -50,6 +55,7 @@ class Interner {
     Ids members;
   };
 
+  std::int64_t reused(Kept kind, std::int64_t id);
   std::int64_t store_text(std::string_view text, std::uint64_t hash, bool by_mask);
   std::optional<std::string> load_text(std::int64_t id);
   std::int64_t component(ComponentPtr c);
@@ -60,6 +66,7 @@ class Interner {
   Ids group_members(std::int64_t base, std::string_view bytes);
 
   Db& db_;
+  bool sweeping_ = false;
   NameMap short_texts_, keys_;
   std::unordered_map<Hash128, std::int64_t, HashOf> long_texts_, groups_, sets_;
   std::unordered_map<ComponentPtr, KnownPointer> pointers_;

@@ -85,6 +85,7 @@ void RecorderImpl::begin_batch() {
   data_version_ = version;
   std::int64_t generation = 0;  // counts deletions of rows that an Interner may remember
   if (Query q(db_, "SELECT value FROM meta WHERE name = 'generation'"); q.next()) generation = q.integer(0);
+  if (Query q(db_, "SELECT value FROM meta WHERE name = 'sweeping'"); q.next()) intern_.note_reuse(q.integer(0) != 0);
   if (generation_ != -1 && generation != generation_) {
     intern_.forget();
     trail_.clear();

@@ -51,8 +51,13 @@ Error error_of(sqlite3* handle, int code, const char* doing, const std::string& 
       e.what = "the disk is full";
       e.hint = "free some space, then run the same command again: what was committed is kept";
       break;
-    case SQLITE_IOERR: e.kind = ErrorKind::io; break;
-    case SQLITE_CANTOPEN: e.kind = ErrorKind::io; break;
+    case SQLITE_IOERR: case SQLITE_CANTOPEN: {
+      // SQLite tells which of its steps failed; what the operating system said is what helps.
+      const int code_of_system = handle != nullptr ? sqlite3_system_errno(handle) : 0;
+      if (code_of_system != 0) e = os_error(code_of_system, "read or write the store", path);
+      e.kind = ErrorKind::io;
+      break;
+    }
     case SQLITE_READONLY: case SQLITE_PERM:
       e.kind = ErrorKind::io;
       e.hint = "choose a folder that you may write, with --store or KEYHOLE_STORE";
@@ -228,6 +233,7 @@ void Query::rewind() {
   sqlite3_clear_bindings(statement_);
 }
 
+int Query::columns() const { return sqlite3_column_count(statement_); }
 bool Query::null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 bool Query::is_blob(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_BLOB; }
 std::int64_t Query::integer(int column) const { return sqlite3_column_int64(statement_, column); }

@@ -126,6 +126,7 @@ Result<Db> open_history(const std::string& store) {
     for (const char* folder : {"/blobs", "/journal"})
       if (auto made = make_folders(store + folder); !made) return tl::make_unexpected(made.error());
     if (*version < kHistoryVersion) {
+      if (*version == 0) db->exec("PRAGMA auto_vacuum = INCREMENTAL");  // keyhole gc gives space back in small steps
       db->exec("PRAGMA journal_mode = WAL");
       if (auto migrated = migrate(*db); !migrated) return tl::make_unexpected(migrated.error());
     }

@@ -90,7 +90,7 @@ Result<std::string> rebuild(const std::string& store) {
   if (!db.ok()) return aside;  // not even its header can be read: the history begins anew
   std::vector<std::pair<std::string, bool>> tables;
   {
-    Query q(db, std::string("SELECT name, sql LIKE '%WITHOUT ROWID%' FROM main.sqlite_schema WHERE type = 'table' AND name <> 'meta'"));
+    Query q(db, std::string("SELECT name, sql LIKE '%WITHOUT ROWID%' FROM main.sqlite_schema WHERE type = 'table' AND name NOT IN ('meta', 'kept')"));
     while (q.next()) tables.emplace_back(q.text(0), q.integer(1) != 0);
   }
   for (const auto& [table, without_rowid] : tables) {
@@ -111,6 +111,14 @@ class Checker {
  public:
   Checker(Db& db, VerifyReport& report, bool repair) : db_(db), report_(report), repair_(repair) {}
 
+  void all() {
+    texts();
+    component_sets();
+    references();
+    counters();
+  }
+
+ private:
   void texts() {
     std::vector<std::int64_t> bad;
     {
@@ -197,7 +205,6 @@ class Checker {
           .run();
   }
 
- private:
   void found(std::string what) { report_.faults.push_back({std::move(what), repair_}); }
 
   Db& db_;
@@ -228,22 +235,23 @@ Result<VerifyReport> verify_history(const std::string& store, bool repair) {
     }
   }
   Db& db = *opened;
+  if (repair && broken.empty()) {
+    // Mending locks others out for as long as the store is large: only where there is something to mend.
+    VerifyReport seen;
+    db.exec("BEGIN");
+    Checker(db, seen, false).all();
+    db.end_reading();
+    if (!db.ok()) return tl::make_unexpected(db.error());
+    if (seen.faults.empty()) return seen;
+  }
   if (repair) {
     Transaction transaction(db);
     db.exec("UPDATE meta SET value = value + 1 WHERE name = 'generation'");
-    Checker check(db, report, true);
-    check.texts();
-    check.component_sets();
-    check.references();
-    check.counters();
+    Checker(db, report, true).all();
     if (auto done = transaction.commit(); !done) return tl::make_unexpected(done.error());
   } else {
     db.exec("BEGIN");
-    Checker check(db, report, false);
-    check.texts();
-    check.component_sets();
-    check.references();
-    check.counters();
+    Checker(db, report, false).all();
     db.end_reading();
   }
   if (!db.ok()) return tl::make_unexpected(db.error());

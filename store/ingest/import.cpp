@@ -11,6 +11,7 @@
 #include "file_bytes.h"
 #include "keyhole/ingest/cache_folder.h"
 #include "keyhole/ingest/mega_cache.h"
+#include "keyhole/ingest/pickle.h"
 #include "keyhole/ingest/source.h"
 #include "keyhole/ingest/torch_log.h"
 #include "keyhole/ingest/trace.h"
@@ -25,6 +26,9 @@ namespace {
 constexpr std::size_t kHead = 1 << 16;
 constexpr int kMaxDepth = 32;
 constexpr std::size_t kMaxFiles = 1'000'000;
+constexpr const char* kReads =
+    "it reads traces (TORCH_TRACE), Inductor and Triton cache folders, mega-cache files, TORCH_LOGS text, vLLM's "
+    "cache_key_factors.json";
 
 bool looks_like_text(std::string_view head) {
   return !head.empty() && head.find('\0') == std::string_view::npos;
@@ -63,6 +67,31 @@ SourceKind detect_folder(const std::string& path) {
   if (is_cache_folder(path)) return SourceKind::cache_folder;
   if (is_triton_folder(path)) return SourceKind::triton_folder;
   return SourceKind::folder;
+}
+
+/// Why a file that was named is not read.
+Error why_unknown(const std::string& path) {
+  constexpr std::size_t kLoosePickle = 64u << 20;
+  const auto head = read_head(path, kHead);
+  if (!head) return head.error();
+  if (head->empty()) return {ErrorKind::bad_input, "the file is empty", path, kReads};
+  const bool pickled = head->size() > 1 && (*head)[0] == '\x80' && (*head)[1] >= 2 && (*head)[1] <= 5;
+  if (!pickled) return {ErrorKind::bad_input, "nothing here that Keyhole reads", path, kReads};
+  const auto whole = read_whole(path, kLoosePickle);
+  if (!whole) return whole.error();
+  const auto document = pickle::Document::parse(*whole);
+  Error error{ErrorKind::bad_input, "a pickle by itself", path,
+              "give the cache folder that it lies in: an entry's key is the name of its folder"};
+  if (const auto& problem = document.problem()) {
+    error.what = "a pickle that cannot be read: " + problem->what;
+    error.where += ":" + std::to_string(problem->offset);
+  }
+  for (const auto& called : document.callables()) {
+    if (!called.suspicious) continue;
+    error.what += fmt::format("; loading it would run {}.{}, nothing was run", called.module, called.name);
+    break;
+  }
+  return error;
 }
 
 /// Counts what passes.
@@ -119,7 +148,9 @@ class Importer {
     summary_.problems = sink_.problems;
     const auto read = summary_.traces + summary_.logs + summary_.folders + summary_.mega_caches + summary_.vllm;
     if (read == 0 && summary_.unchanged == 0 && !summary_.stopped && summary_.problems == 0) {
-      if (first_error_.what.empty()) return fail(ErrorKind::bad_input, "nothing here that Keyhole reads", path, kReads);
+      if (first_error_.what.empty() && !alone_)
+        return fail(ErrorKind::bad_input, "nothing here that Keyhole reads", path, kReads);
+      if (first_error_.what.empty()) return tl::unexpected(why_unknown(path));
       return tl::unexpected(first_error_);
     }
     tell(0);
@@ -127,10 +158,6 @@ class Importer {
   }
 
  private:
-  static constexpr const char* kReads =
-      "it reads traces (TORCH_TRACE), Inductor and Triton cache folders, mega-cache files, TORCH_LOGS text, vLLM's "
-      "cache_key_factors.json";
-
   static int order(const Found& f) {
     switch (f.kind) {
       case SourceKind::trace:
@@ -157,9 +184,7 @@ class Importer {
     if (kind == SourceKind::unknown && !(perhaps && (alone_ || named_like_a_log(path)))) {
       ++summary_.passed_over;
       // What was named must be read, and why it cannot be is worth more than that it is nothing known.
-      if (alone_) {
-        if (const auto head = read_head(path, kHead); !head) first_error_ = head.error();
-      }
+      if (alone_) first_error_ = why_unknown(path);
       return;
     }
     add(kind, path, perhaps);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "file_bytes.h"
@@ -128,7 +129,12 @@ std::int64_t judge(const Document& document, std::size_t size, const char* class
   const Value root = document.root();
   if (root.kind() != Kind::call || root.name().find(class_name) == std::string_view::npos) {
     entry.state = EntryState::damaged;
-    entry.state_reason = fmt::format("the pickle holds {} and no {}", root.display(60), class_name);
+    const auto& calls = document.callables();
+    const bool hostile = std::any_of(calls.begin(), calls.end(), [](const auto& c) { return c.suspicious; });
+    const std::string shown = root.display(60);
+    entry.state_reason =
+        hostile ? fmt::format("the pickle would run {} when loaded (nothing was run) and is no {}", shown, class_name)
+                : fmt::format("the pickle holds {} and no {}", shown, class_name);
     return 0;
   }
   return -1;

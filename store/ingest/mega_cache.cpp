@@ -68,9 +68,11 @@ Result<FolderSummary> read_mega_cache_file(const std::string& path, const Folder
   snapshot.moment = options.moment;
   const auto id = sink.begin_snapshot(snapshot);
   if (scan.problem)
-    sink.problem({path, static_cast<std::int64_t>(scan.problem_offset), scan.problem->what, "save it again"});
+    sink.problem({path, static_cast<std::int64_t>(scan.problem_offset), scan.problem->what,
+                  "copy or save the file again; what came before is kept"});
   for (const MegaCacheRecord& record : scan.records) {
     for (const MegaCacheItem& item : record.items) {
+      const bool cut = scan.last_item_cut && &record == &scan.records.back() && &item == &record.items.back();
       const auto offset = static_cast<std::int64_t>(item.content.data() - blob->data());
       if (options.progress && !options.progress(offset, static_cast<std::int64_t>(blob->size()))) {
         summary.stopped = true;
@@ -92,7 +94,11 @@ Result<FolderSummary> read_mega_cache_file(const std::string& path, const Folder
         std::erase_if(type, [](unsigned char c) { return c < 0x20 || c >= 0x7f || c == '"' || c == '\\'; });
         entry.metadata_json = fmt::format(R"({{"artifact_type":"{}"}})", type);
       }
-      if (entry.state == EntryState::damaged) {
+      if (cut) {  // it was told already
+        entry.state = EntryState::damaged;
+        entry.state_reason = scan.problem->what;
+        ++summary.damaged;
+      } else if (entry.state == EntryState::damaged) {
         ++summary.damaged;
         sink.problem({path, offset + std::max<std::int64_t>(decoded.error_offset, 0), entry.state_reason, ""});
       } else {

@@ -329,8 +329,8 @@ Result<std::string> read_head(const std::string& path, std::size_t size) {
   std::size_t used = 0;
   while (used < size) {
     auto n = (*source)->read(head.data() + used, size - used);
-    if (!n) return tl::unexpected(n.error());
-    if (*n == 0) break;
+    if (!n && used == 0) return tl::unexpected(n.error());
+    if (!n || *n == 0) break;
     used += *n;
   }
   head.resize(used);

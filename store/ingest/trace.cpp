@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 
@@ -39,6 +40,13 @@ std::optional<int> rank_in_name(std::string_view path) {
   int rank = 0;
   const auto [stop, error] = std::from_chars(name.data() + at + 5, name.data() + name.size(), rank);
   return error == std::errc{} && stop != name.data() + name.size() && *stop == '_' ? std::optional(rank) : std::nullopt;
+}
+
+/// "V1121 12:0": what a program that was killed left of a header line.
+bool may_begin_a_record(std::string_view line) {
+  if (line.empty() || std::string_view("CEWIDV").find(line[0]) == std::string_view::npos) return false;
+  const auto date = line.substr(1, 4);
+  return std::all_of(date.begin(), date.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 /// A source that gives back the bytes that were looked at first.
@@ -164,7 +172,7 @@ struct TraceReader::State {
       const std::string actual = md5_of(payload_of(raw.payload));
       whole = actual.empty() || actual == payload_md5;
     }
-    if (last && !whole) {
+    if (last && !whole && (header || may_begin_a_record(raw.header))) {
       foreign_done();
       if (!options.growing)
         context.problem(raw.offset, "the trace ends in the middle of a record",

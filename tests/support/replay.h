@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cctype>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -35,10 +36,11 @@ class Replay : public RecordSink {
   void problem(const Problem& r) override { steps_.push_back({0, r}); }
 
   [[nodiscard]] std::size_t lookups(Layer layer) const {
-    std::size_t n = 0;
+    std::set<std::string> keys;  // a record that adds to an earlier one is no further lookup
     for (const auto& s : steps_)
-      if (const auto* l = std::get_if<LookupRecord>(&s.record)) n += l->layer == layer && !l->cache_off && l->ordinal == 0;
-    return n;
+      if (const auto* l = std::get_if<LookupRecord>(&s.record); l && l->layer == layer && !l->cache_off && l->ordinal == 0)
+        keys.insert(l->key);
+    return keys.size();
   }
 
   /// `n`: which run; 0 plays the recording as it is. `config`: which value inductor_config[epilogue_fusion] has; 0 its own.

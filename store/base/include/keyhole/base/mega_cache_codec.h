@@ -38,6 +38,7 @@ struct MegaCacheScan {
   std::vector<MegaCacheRecord> records;  ///< all that stood before the damage; the last may lack items
   std::optional<Error> problem;          ///< the first; absent: as read_mega_cache would have given it
   std::size_t problem_offset = 0;
+  bool last_item_cut = false;  ///< of the last item of the last record only the beginning is there
 };
 [[nodiscard]] MegaCacheScan scan_mega_cache(std::string_view blob);
 

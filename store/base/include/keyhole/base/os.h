@@ -51,6 +51,7 @@ class Os {
   virtual int list(const std::string& folder, std::vector<std::string>& names);
   virtual std::int64_t now();        ///< wall clock, nanoseconds since 1970
   virtual std::int64_t monotonic();  ///< nanoseconds since some moment, never back
+  virtual void sleep(std::int64_t nanoseconds);
 };
 
 /// The Os that everything uses.

@@ -107,6 +107,7 @@ class Query {
   void rewind();               ///< to bind and run again
 
   // Columns of the present row; views live until the next call of next().
+  [[nodiscard]] int columns() const;
   [[nodiscard]] bool null(int column) const;
   [[nodiscard]] bool is_blob(int column) const;
   [[nodiscard]] std::int64_t integer(int column) const;  ///< NULL: 0

@@ -34,9 +34,9 @@ struct ForgetReport {
   std::int64_t runs = 0, lookups = 0;
   std::int64_t bytes_before = 0, bytes_after = 0;  ///< size of history.db
 };
-/// Deletes runs with all that only they hold, in transactions of about 25 ms each; then what nothing refers to any more in
-/// one transaction, and gives the space back: these two take as long as the store is large. Keys that no run holds any
-/// more leave a tombstone.
+/// Deletes runs with all that only they hold, then what nothing refers to any more, and gives the space back: all in write
+/// transactions of about 25 ms with a pause behind each, so that others record meanwhile. Killed at any point it leaves a
+/// sound store, and the next one goes on. busy: another process is at it. Keys that no run holds any more leave a tombstone.
 Result<ForgetReport> forget_runs(const std::string& store, const std::vector<RowId>& runs);
 
 /// Moves a damaged cache.db (with its log) out of the way: `cache.db.damaged-<time>`; history.db is not touched.
