@@ -12,6 +12,7 @@
 #include "json_output.h"
 #include "keyhole/cache/artifact_cache.h"
 #include "keyhole/db/query.h"
+#include "keyhole/db/store.h"
 #include "keyhole/db/upkeep.h"
 #include "quantity.h"
 #include "store_access.h"
@@ -85,6 +86,8 @@ int gc(const Globals& globals, const Options& options) {
     max_age = *age;
   }
 
+  if (file_size(globals.store + "/history.db") > 0 && !options.dry_run)  // before anything is weighed: may it be written?
+    if (auto writable = open_history(globals.store); !writable) return report(writable.error());
   std::vector<RunRow> going;
   std::int64_t history_bytes = file_size(globals.store + "/history.db");
   {
@@ -107,7 +110,7 @@ int gc(const Globals& globals, const Options& options) {
   }
   Evicted evicted;
   if (file_size(globals.store + "/cache.db") > 0) {
-    auto cache = ArtifactCache::open(globals.store);
+    auto cache = ArtifactCache::open(globals.store, {.record = false});
     if (!cache) return report(cache.error());
     EvictionLimits limits;
     if (max_size >= 0) limits.max_size = std::max<std::int64_t>(0, max_size - history_bytes);

@@ -37,13 +37,16 @@ Result<Verified> check_cache(const std::string& store, bool repair, std::string&
 }
 
 int verify(const Globals& globals, bool repair) {
-  const bool history_there = is_there(globals.store + "/history.db"), cache_there = is_there(globals.store + "/cache.db");
+  const bool history_there = is_there(globals.store + "/history.db"),
+             cache_there = is_there(globals.store + "/cache.db");
   if (!history_there && !cache_there) return report(no_store(globals.store));
   VerifyReport history;
   if (history_there) {
     auto checked = verify_history(globals.store, repair);
-    if (!checked) return report(checked.error());
-    history = std::move(*checked);
+    // Whoever made the store was killed before its first commit: nothing is in it, and nothing is wrong with it.
+    const bool empty = !checked && checked.error().kind == ErrorKind::not_found;
+    if (!checked && !empty) return report(checked.error());
+    if (checked) history = std::move(*checked);
   }
   Verified cache;
   std::string cache_aside;
@@ -60,7 +63,8 @@ int verify(const Globals& globals, bool repair) {
   int printed = kDone;
   if (globals.json) {
     json faults = json::array();
-    for (const auto& f : history.faults) faults.push_back({{"file", "history.db"}, {"what", f.what}, {"mended", f.mended}});
+    for (const auto& f : history.faults)
+      faults.push_back({{"file", "history.db"}, {"what", f.what}, {"mended", f.mended}});
     for (const Problem& p : cache.problems)
       faults.push_back({{"file", p.source}, {"what", p.what}, {"mended", repair}});
     printed = print(dump({{"sound", sound},
@@ -75,17 +79,22 @@ int verify(const Globals& globals, bool repair) {
                           {"cache_set_aside", text_or_null(cache_aside)}}));
   } else {
     std::string out;
-    for (const auto& f : history.faults) out += fmt::format("{}: {}\n", f.mended ? "mended" : "fault", printable(f.what));
+    for (const auto& f : history.faults)
+      out += fmt::format("{}: {}\n", f.mended ? "mended" : "fault", printable(f.what));
     for (const Problem& p : cache.problems)
       out += fmt::format("{}: {}: {}\n", repair ? "mended" : "fault", printable(p.source), printable(p.what));
     if (!history.set_aside.empty()) out += "the damaged history is kept as " + printable(history.set_aside) + "\n";
     if (!cache_aside.empty()) out += "the damaged cache is kept as " + printable(cache_aside) + "\n";
-    out += fmt::format("{}: {}, {}, {}; {} of the cache\n", sound ? "sound" : left ? "not sound" : "mended",
+    out += fmt::format("{}: {}, {}, {}; {} of the cache\n",
+                       sound  ? "sound"
+                       : left ? "not sound"
+                              : "mended",
                        count_text(history.lookups, "lookup"), count_text(history.component_sets, "component set"),
                        count_text(history.texts, "text"), count_text(cache.entries, "entry", "entries"));
     printed = print(out);
     if (left && !repair && printed == kDone)
-      report({ErrorKind::corrupt, "the store is not sound", globals.store, "keyhole verify --repair mends what it can"});
+      report(
+          {ErrorKind::corrupt, "the store is not sound", globals.store, "keyhole verify --repair mends what it can"});
   }
   return left ? kFailed : printed;
 }

@@ -129,6 +129,7 @@ Error os_error(int code, std::string_view doing, std::string where) {
   switch (code) {
     case ENOENT: e.kind = ErrorKind::not_found; break;
     case ENOSPC: case EDQUOT: e.hint = "free some space, then run the same command again: nothing that was there is lost"; break;
+    case EFBIG: e.hint = "raise the limit on the size of files (ulimit -f), then run the same command again"; break;
     case EACCES: case EPERM: case EROFS: e.hint = "choose a folder that you may write, with --store or KEYHOLE_STORE"; break;
     default: break;
   }

@@ -31,8 +31,17 @@ class Child {
     std::vector<char*> argv;
     for (QByteArray& word : bytes) argv.push_back(word.data());
     argv.push_back(nullptr);
+    int started[2];
+    (void)!::pipe2(started, O_CLOEXEC);
     pid_ = ::fork();
-    if (pid_ != 0) return;
+    if (pid_ != 0) {
+      // Closed by exec: from then on a signal meets the program, not the handlers that the child has of us.
+      char byte;
+      ::close(started[1]);
+      (void)!::read(started[0], &byte, 1);
+      ::close(started[0]);
+      return;
+    }
     ::dup2(::open("/dev/null", O_RDONLY), 0);
     ::dup2(out_.handle(), 1);
     ::dup2(err_.handle(), 2);
