@@ -9,6 +9,7 @@
 #include "keyhole/base/pool.h"
 #include "keyhole/cache/artifact_cache.h"
 #include "keyhole/cache/maintenance.h"
+#include "keyhole/cache/shared_tier.h"
 #include "keyhole/db/reader.h"
 #include "keyhole/db/store.h"
 #include "keyhole/explain/loader.h"
@@ -24,6 +25,7 @@ using keyhole::Layer;
 
 struct kh_store {
   std::unique_ptr<ArtifactCache> cache;
+  std::unique_ptr<keyhole::SharedTier> shared;  // null: none
 };
 
 struct kh_lookup {
@@ -78,10 +80,10 @@ kh_status guarded(Body body) noexcept {
   try {
     return body();
   } catch (const std::bad_alloc&) {
-    last_error.clear();
+    last_error = "out of memory";  // short enough to need none
     return KH_INTERNAL;
   } catch (...) {
-    last_error.clear();
+    last_error = "internal error";
     return KH_INTERNAL;
   }
 }
@@ -92,6 +94,11 @@ std::string_view view(kh_bytes bytes) {
 }
 kh_bytes bytes_of(const std::string& text) {
   return {text.data(), text.size()};
+}
+
+/// Whether `count` items are where they are said to be.
+bool there(const void* list, std::size_t count) {
+  return list != nullptr || count == 0;
 }
 
 bool known(kh_layer layer) {
@@ -231,9 +238,17 @@ kh_status kh_store_open(const char* folder, const kh_options* options, kh_store*
     wanted.distrust = given.distrust != 0;
     if (given.get_patience_ms > 0) wanted.get_patience = std::chrono::milliseconds(given.get_patience_ms);
     if (given.put_patience_ms > 0) wanted.put_patience = std::chrono::milliseconds(given.put_patience_ms);
+    if (given.max_size > 0) wanted.max_size = given.max_size;
+    std::unique_ptr<keyhole::SharedTier> shared;
+    if (given.remote != nullptr) {
+      auto tier =
+          keyhole::SharedTier::open(given.remote, given.remote_secret != nullptr ? given.remote_secret : std::string());
+      if (!tier) return failed(tier.error());
+      shared = std::move(*tier);
+    }
     auto opened = ArtifactCache::open(folder != nullptr ? folder : keyhole::default_store(), wanted);
     if (!opened) return failed(opened.error());
-    *store = new kh_store{std::move(*opened)};
+    *store = new kh_store{std::move(*opened), std::move(shared)};
     return KH_OK;
   });
 }
@@ -246,6 +261,9 @@ kh_status kh_put(kh_store* store, const kh_entry* entry) {
     kh_entry given;
     if (store == nullptr || !take(entry, given)) return usage("kh_put needs a store and an entry whose size is set");
     if (given.key == nullptr || !known(given.layer)) return usage("an entry needs a key and a layer");
+    if (!there(given.content.data, given.content.size) || !there(given.metadata.data, given.metadata.size) ||
+        !there(given.components, given.component_count))
+      return usage("an entry has a size but no data");
     std::vector<std::string> clauses;
     for (std::size_t i = 0; i < given.guard_count; ++i) {
       if (given.guards == nullptr || given.guards[i] == nullptr) return usage("a guard is missing");
@@ -257,18 +275,22 @@ kh_status kh_put(kh_store* store, const kh_entry* entry) {
     std::vector<keyhole::NamedFile> files;
     for (std::size_t i = 0; i < given.file_count; ++i) {
       if (given.files == nullptr || given.files[i].name == nullptr) return usage("a file of the bundle has no name");
+      if (!there(given.files[i].content.data, given.files[i].content.size))
+        return usage("a file of the bundle has a size but no data");
       files.push_back({given.files[i].name, std::string(view(given.files[i].content))});
     }
     keyhole::ComponentPool pool;
     const auto components = components_of(given.components, given.component_count, pool);
-    auto stored = store->cache->put({.layer = static_cast<Layer>(given.layer),
-                                     .key = given.key,
-                                     .guard = guard,
-                                     .bytes = view(given.content),
-                                     .files = files,
-                                     .metadata = view(given.metadata),
-                                     .components = components,
-                                     .cost = given.cost_ns > 0 ? given.cost_ns : -1});
+    const keyhole::NewEntry made{.layer = static_cast<Layer>(given.layer),
+                                 .key = given.key,
+                                 .guard = guard,
+                                 .bytes = view(given.content),
+                                 .files = files,
+                                 .metadata = view(given.metadata),
+                                 .components = components,
+                                 .cost = given.cost_ns > 0 ? given.cost_ns : -1};
+    auto stored = store->cache->put(made);
+    if (stored && store->shared) store->shared->put(made);
     return stored ? KH_OK : failed(stored.error());
   });
 }
@@ -291,6 +313,8 @@ kh_status kh_get(kh_store* store, const kh_query* query, kh_lookup** lookup) {
     if (store == nullptr || lookup == nullptr || !take(query, given))
       return usage("kh_get needs a store, a query whose size is set, and where to put the lookup");
     if (given.key == nullptr || !known(given.layer)) return usage("a query needs a key and a layer");
+    if (!there(given.hints, given.hint_count) || !there(given.components, given.component_count))
+      return usage("a query has a count but no hints or components");
     keyhole::Hints hints;
     for (std::size_t i = 0; i < given.hint_count; ++i) {
       if (given.hints[i].name != nullptr)
@@ -300,8 +324,23 @@ kh_status kh_get(kh_store* store, const kh_query* query, kh_lookup** lookup) {
     }
     keyhole::ComponentPool pool;
     const auto components = components_of(given.components, given.component_count, pool);
-    *lookup = new kh_lookup{store->cache->get(
-        {.layer = static_cast<Layer>(given.layer), .key = given.key, .hints = &hints, .components = components})};
+    keyhole::LookupRequest request{
+        .layer = static_cast<Layer>(given.layer), .key = given.key, .hints = &hints, .components = components};
+    if (store->shared) request.beyond = [&] { return store->shared->get(request.layer, request.key); };
+    auto made = std::make_unique<kh_lookup>(kh_lookup{store->cache->get(request)});
+    if (made->found.hit() && !made->found.local) {
+      const auto& entry = made->found.entry;
+      // Where it cannot be kept here, the next lookup asks there again.
+      static_cast<void>(store->cache->put({.layer = request.layer,
+                                           .key = request.key,
+                                           .guard = entry.guard,
+                                           .bytes = entry.bytes,
+                                           .files = entry.files,
+                                           .metadata = entry.metadata,
+                                           .components = components,
+                                           .cost = entry.cost}));
+    }
+    *lookup = made.release();
     return KH_OK;
   });
 }
@@ -314,6 +353,9 @@ kh_outcome kh_lookup_outcome(const kh_lookup* lookup) {
 }
 const char* kh_lookup_reason(const kh_lookup* lookup) {
   return lookup == nullptr ? "" : lookup->found.reason.c_str();
+}
+int kh_lookup_is_remote(const kh_lookup* lookup) {
+  return lookup != nullptr && lookup->found.hit() && !lookup->found.local ? 1 : 0;
 }
 const char* kh_lookup_guard(const kh_lookup* lookup) {
   return lookup == nullptr ? "" : lookup->found.guard.c_str();

@@ -3,6 +3,7 @@
 
 #include "blobs.h"
 #include "impl.h"
+#include "keyhole/base/checksum.h"
 #include "keyhole/base/os.h"
 #include "keyhole/base/pool.h"
 #include "keyhole/cache/guarded_search.h"
@@ -21,7 +22,9 @@ std::string_view bytes_of(const Digest& d) {
   return {reinterpret_cast<const char*>(d.bytes.data()), d.bytes.size()};
 }
 
-bool sound_name(std::string_view name) {
+}  // namespace
+
+bool sound_file_name(std::string_view name) {
   if (name.empty() || name.front() == '/' || name.find('\0') != std::string_view::npos) return false;
   for (std::size_t at = 0; at <= name.size();) {
     const std::size_t end = std::min(name.find('/', at), name.size());
@@ -31,6 +34,8 @@ bool sound_name(std::string_view name) {
   }
   return true;
 }
+
+namespace {
 
 /// The compact hash of the content: of the bytes alone, as PyTorch names its files, where there is no bundle.
 std::string name_of(const PreparedBlob& bytes, std::span<const NamedFile> files,
@@ -45,15 +50,36 @@ std::string name_of(const PreparedBlob& bytes, std::span<const NamedFile> files,
   return kCompact.key({all.bytes()});
 }
 
+/// What the columns of an entry and of the files of its bundle add up to (schema.cpp: entry.checksum).
+class EntrySum {
+ public:
+  EntrySum(Layer layer, std::string_view key, std::string_view name, std::string_view guard, std::string_view metadata,
+           std::int64_t cost, const Digest& content) {
+    out_.number(static_cast<std::uint64_t>(layer));
+    for (const auto text : {key, name, guard, metadata}) out_.text(text);
+    out_.integer(cost);
+    out_.digest(content);
+  }
+  void file(std::string_view name, const Digest& content) {
+    out_.text(name);
+    out_.digest(content);
+  }
+  [[nodiscard]] std::int64_t value() const { return crc32c(out_.bytes()); }
+
+ private:
+  wire::Writer out_;
+};
+
 Result<void> check(const NewEntry& entry) {
   if (entry.key.empty()) return fail(ErrorKind::usage, "an entry needs a key");
   for (const auto& file : entry.files)
-    if (!sound_name(file.name))
+    if (!sound_file_name(file.name))
       return fail(ErrorKind::usage, "a file of a bundle needs a relative name without '..'", file.name);
   return {};
 }
 
-Result<std::vector<NamedFile>> load_files(Db& db, const std::string& store, std::int64_t entry, bool distrust) {
+Result<std::vector<NamedFile>> load_files(Db& db, const std::string& store, std::int64_t entry, bool distrust,
+                                          EntrySum& sum) {
   std::vector<NamedFile> files;
   Query q(db,
           "SELECT f.name, " KEYHOLE_BLOB_COLUMNS
@@ -61,45 +87,108 @@ Result<std::vector<NamedFile>> load_files(Db& db, const std::string& store, std:
           "JOIN blob b ON b.id = f.blob WHERE f.entry = ? ORDER BY f.position",
           entry);
   while (q.next()) {
-    auto bytes = load_blob(db, store, BlobRow(q, 1), distrust);
+    const BlobRow row(q, 1);
+    auto bytes = load_blob(db, store, row, distrust);
     if (!bytes) return tl::unexpected(bytes.error());
+    sum.file(q.text(0), row.hash);
     files.push_back({std::string(q.text(0)), std::move(*bytes)});
   }
   if (!db.ok()) return tl::unexpected(db.error());
   return files;
 }
 
-/// Tries the entries of the key; fills `result` and gives whether the search is over.
-bool search_store(Db& db, const ArtifactCache::Impl& cache, const LookupRequest& request, GuardedSearch& search,
-                  CacheLookup& result) {
-  Query q(db,
-          "SELECT e.id, e.name, e.guard, e.files, e.metadata, e.cost, " KEYHOLE_BLOB_COLUMNS
-          " FROM entry e JOIN blob b ON b.id = e.blob WHERE e.layer = ? AND e.key = ? ORDER BY e.name, e.guard",
-          number(request.layer), request.key);
-  while (q.next()) {
-    const std::string_view guard = q.text(2);
-    if (!search.offer(guard)) continue;
-    FoundEntry found{q.integer(0), std::string(q.text(1)), std::string(guard), {}, std::string(q.text(4)), {},
-                     q.integer(5)};
-    auto bytes = load_blob(db, cache.store, BlobRow(q, 6), cache.options.distrust);
-    auto files = bytes && q.integer(3) != 0 ? load_files(db, cache.store, found.id, cache.options.distrust)
-                                            : Result<std::vector<NamedFile>>();
-    if (bytes && files && static_cast<std::int64_t>(files->size()) != q.integer(3))
-      files = fail(ErrorKind::corrupt, "files of the bundle are missing");
-    if (!bytes || !files) {
-      result.reason = "entry " + found.name + ": " + (bytes ? files.error() : bytes.error()).line();
-      search.withdraw();
-      continue;
+constexpr std::size_t kMostRecalled = std::size_t{64} << 10;  // above it reading costs more than asking the store
+
+/// Tries the entries of one key, in memory or in the store; fills `result`.
+class Candidates {
+ public:
+  Candidates(const ArtifactCache::Impl& cache, const LookupRequest& request, GuardedSearch& search, CacheLookup& result)
+      : cache_(cache), request_(request), search_(search), result_(result) {}
+
+  /// Gives whether the search is over: where it is not, nothing was changed.
+  bool recall(const KnownKey& known) {
+    GuardedSearch search = search_;
+    for (const auto& e : known.entries) {
+      if (!search.offer(e.guard)) continue;
+      if (!e.bytes) return false;
+      search_ = search;
+      serve({e.id, e.name, e.guard, *e.bytes, e.metadata, {}, e.cost});
+      return true;
     }
-    found.bytes = std::move(*bytes);
-    found.files = std::move(*files);
-    result.local = true;
-    result.entry = std::move(found);
-    if (request.accept && !request.accept(result.entry)) search.refuse();
-    return true;
+    return false;
   }
-  return false;
-}
+
+  /// Gives whether the search is over. `stale`: what was known, of which contents still hold; null: nothing. `fresh`
+  /// (null: not wanted) becomes what is to be known, without entries where that is nothing.
+  bool read(Db& db, const KnownKey* stale, KnownKey* fresh) {
+    Query q(db,
+            "SELECT e.id, e.name, e.guard, e.files, e.metadata, e.cost, e.checksum, " KEYHOLE_BLOB_COLUMNS
+            " FROM entry e JOIN blob b ON b.id = e.blob WHERE e.layer = ? AND e.key = ? ORDER BY e.name, e.guard",
+            number(request_.layer), request_.key);
+    bool known = fresh != nullptr;
+    while (q.next()) {
+      const std::string_view guard = q.text(2);
+      const bool holds = search_.offer(guard);
+      if (!holds && !known) continue;
+      FoundEntry found{q.integer(0), std::string(q.text(1)), std::string(guard), {}, std::string(q.text(4)), {},
+                       q.integer(5)};
+      const BlobRow row(q, 7);
+      if (holds) {
+        if (auto loaded = load(db, q.integer(3), q.integer(6), row, stale, found); !loaded) {
+          result_.reason = "entry " + found.name + ": " + loaded.error().line();
+          search_.withdraw();
+          known = false;
+          continue;
+        }
+        known = known && found.files.empty() && found.bytes.size() <= kMostRecalled;
+      }
+      if (known)
+        fresh->entries.push_back({found.id, found.name, found.guard, found.metadata, found.cost, row.hash,
+                                  holds ? std::make_shared<const std::string>(found.bytes) : nullptr});
+      if (!holds) continue;
+      if (fresh != nullptr && !known) fresh->entries.clear();
+      serve(std::move(found));
+      return true;
+    }
+    if (fresh != nullptr) fresh->entries.clear();
+    return false;
+  }
+
+ private:
+  Result<void> load(Db& db, std::int64_t files, std::int64_t checksum, const BlobRow& row, const KnownKey* stale,
+                    FoundEntry& into) {
+    if (const auto content = stale != nullptr ? stale->content(row.hash) : nullptr) {
+      into.bytes = *content;
+    } else {
+      auto bytes = load_blob(db, cache_.store, row, cache_.options.distrust);
+      if (!bytes) return tl::unexpected(bytes.error());
+      into.bytes = std::move(*bytes);
+    }
+    EntrySum sum(request_.layer, request_.key, into.name, into.guard, into.metadata, into.cost, row.hash);
+    if (files != 0) {
+      auto loaded = load_files(db, cache_.store, into.id, cache_.options.distrust, sum);
+      if (!loaded) return tl::unexpected(loaded.error());
+      if (static_cast<std::int64_t>(loaded->size()) != files)
+        return fail(ErrorKind::corrupt, "files of the bundle are missing");
+      into.files = std::move(*loaded);
+    }
+    if (checksum != 0 && checksum != sum.value())
+      return fail(ErrorKind::corrupt, "what the entry says does not match its checksum", {},
+                  "run `keyhole verify --repair`");
+    return {};
+  }
+
+  void serve(FoundEntry found) {
+    result_.local = true;
+    result_.entry = std::move(found);
+    if (request_.accept && !request_.accept(result_.entry)) search_.refuse();
+  }
+
+  const ArtifactCache::Impl& cache_;
+  const LookupRequest& request_;
+  GuardedSearch& search_;
+  CacheLookup& result_;
+};
 
 const Hints& no_hints() {
   static const Hints none;
@@ -120,7 +209,8 @@ Result<std::unique_ptr<ArtifactCache>> ArtifactCache::open(const std::string& st
     if (!writing.ok()) return tl::unexpected(writing.error());
   }
   std::unique_ptr<ArtifactCache> cache(new ArtifactCache(std::move(impl)));
-  if (options.record && !options.only_read) static_cast<void>(take_in_journals(*cache, std::chrono::milliseconds(50), false));
+  if (options.record && !options.only_read)
+    static_cast<void>(take_in_journals(*cache, std::chrono::milliseconds(50), false));
   return cache;
 }
 
@@ -138,16 +228,34 @@ CacheLookup ArtifactCache::get(const LookupRequest& request) {
   CacheLookup result;
   bool done = false, broken = false;
   if (request.local) {
-    Reading reading(*impl_);
-    if (auto& db = reading.db()) {
-      done = search_store(*db, *impl_, request, search, result);
-      if (!db->ok()) {
-        broken = true;
-        result.reason = db->error().kind == ErrorKind::busy ? "lock_timeout" : db->error().line();
-      }
-    } else {
+    const auto failed = [&](const Error& error) {
       broken = true;
-      result.reason = db.error().kind == ErrorKind::busy ? "lock_timeout" : db.error().line();
+      result.reason = error.kind == ErrorKind::busy ? "lock_timeout" : error.line();
+    };
+    Impl::Process& process = impl_->process();
+    Candidates candidates(*impl_, request, search, result);
+    const bool recalls = impl_->options.recall_limit > 0 && !impl_->options.distrust;
+    const std::uint64_t hash = recalls ? Recall::hash_of(request.layer, request.key) : 0;
+    const auto known = recalls ? process.recall.find(hash, request.layer, request.key) : nullptr;
+    const auto state = known ? process.log_state(*impl_) : std::nullopt;
+    if (known && state && *state == known->state) done = candidates.recall(*known);
+    if (!done) {
+      const bool again = known || (recalls && process.recall.again(hash));
+      KnownKey fresh;
+      const auto before = again && !state ? process.log_state(*impl_) : state;
+      {
+        Reading reading(*impl_);
+        if (auto& db = reading.db()) {
+          done = candidates.read(*db, known.get(), before ? &fresh : nullptr);
+          if (!db->ok()) failed(db->error());
+        } else {
+          failed(db.error());
+        }
+      }
+      if (!fresh.entries.empty() && process.log_state(*impl_) == before) {
+        fresh.state = *before;
+        process.recall.keep(hash, request.layer, request.key, std::make_shared<const KnownKey>(std::move(fresh)));
+      }
     }
   }
   if (!done && request.beyond) {
@@ -198,23 +306,13 @@ CacheLookup ArtifactCache::get(const LookupRequest& request) {
 void ArtifactCache::note(const LookupRecord& lookup) {
   Journal* journal = impl_->process().journal.get();
   if (journal == nullptr) return;
-  LookupEvent event;
-  event.layer = lookup.layer;
-  event.outcome = lookup.outcome;
-  event.time = lookup.time != kUnknownTime ? lookup.time : os().now();
-  event.duration = lookup.duration;
-  event.saved = lookup.saved;
-  event.compile = lookup.compile;
-  event.key = lookup.key;
-  event.status = lookup.status;
-  event.guard = lookup.guard;
-  event.reason = lookup.reason;
-  event.load_error = lookup.load_error;
-  event.cache_off = lookup.cache_off;
+  LookupEvent event = event_of(lookup);
+  if (event.time == kUnknownTime) event.time = os().now();
   journal->lookup(event, runs_of(lookup.components));
 }
 
 Result<Stored> ArtifactCache::put(const NewEntry& entry) {
+  std::int64_t put_size = 0;  // of what was stored anew, at most
   const auto attempt = [&]() -> Result<std::pair<Stored, std::int64_t>> {
     if (auto sound = check(entry); !sound) return tl::unexpected(sound.error());
     const PreparedBlob bytes = prepare_blob(entry.bytes, impl_->options);
@@ -225,6 +323,8 @@ Result<Stored> ArtifactCache::put(const NewEntry& entry) {
       contents.push_back(prepare_blob(file.bytes, impl_->options));
       size += static_cast<std::int64_t>(file.bytes.size());
     }
+    put_size = static_cast<std::int64_t>(bytes.stored().size());
+    for (const auto& content : contents) put_size += static_cast<std::int64_t>(content.stored().size());
     Stored stored{name_of(bytes, entry.files, contents), false};
     if (auto written = write_blob_file(impl_->store, bytes); !written) return tl::unexpected(written.error());
     for (const auto& content : contents)
@@ -244,11 +344,13 @@ Result<Stored> ArtifactCache::put(const NewEntry& entry) {
       if (!id) return tl::unexpected(id.error());
       file_blobs.push_back(*id);
     }
+    EntrySum sum(entry.layer, entry.key, stored.name, entry.guard, entry.metadata, entry.cost, bytes.hash);
+    for (std::size_t i = 0; i < contents.size(); ++i) sum.file(entry.files[i].name, contents[i].hash);
     Query(db,
-          "INSERT INTO entry(layer, key, name, guard, blob, files, metadata, cost, created, size) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+          "INSERT INTO entry(layer, key, name, guard, blob, files, metadata, cost, created, size, checksum) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
           number(entry.layer), entry.key, stored.name, entry.guard, *blob,
-          static_cast<std::int64_t>(entry.files.size()), entry.metadata, entry.cost, os().now(), size)
+          static_cast<std::int64_t>(entry.files.size()), entry.metadata, entry.cost, os().now(), size, sum.value())
         .run();
     stored.added = db.ok() && db.changes() > 0;
     std::int64_t id = db.last_insert_id();
@@ -289,6 +391,7 @@ Result<Stored> ArtifactCache::put(const NewEntry& entry) {
     journal->put(event, runs_of(entry.components));
   }
   if (!outcome) return tl::unexpected(outcome.error());
+  if (impl_->options.max_size >= 0 && outcome->first.added) trim(*this, outcome->second, put_size);
   return std::move(outcome->first);
 }
 

@@ -165,19 +165,19 @@ Result<std::int64_t> insert_blob(Db& db, const std::string& store, const Prepare
   return id;
 }
 
-bool drop_blob_row(Db& db, std::int64_t id) {
-  bool file = false;
+DroppedBlob drop_blob_row(Db& db, std::int64_t id) {
+  DroppedBlob dropped;
   {
     Query q(db,
-            "SELECT file FROM blob WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM entry WHERE blob = ?1) "
+            "SELECT file, stored FROM blob WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM entry WHERE blob = ?1) "
             "AND NOT EXISTS (SELECT 1 FROM bundle_file WHERE blob = ?1)",
             id);
-    if (!q.next()) return false;
-    file = q.integer(0) != 0;
+    if (!q.next()) return {};
+    dropped = {q.integer(0) != 0, q.integer(1)};
   }
   drop_chunks(db, id);
   Query(db, "DELETE FROM blob WHERE id = ?", id).run();
-  return file;
+  return dropped;
 }
 
 void unlink_blob_file(Db& db, const std::string& store, const Digest& hash) {

@@ -37,8 +37,12 @@ std::string blob_path(const std::string& store, const Digest& hash);
 Result<void> write_blob_file(const std::string& store, const PreparedBlob& blob);
 /// Within the transaction: the row's id. A row that is there already is checked and mended where it is damaged.
 Result<std::int64_t> insert_blob(Db& db, const std::string& store, const PreparedBlob& blob);
-/// Within the transaction: removes the row where nothing refers to it any more. Gives whether it had a file.
-bool drop_blob_row(Db& db, std::int64_t id);
+struct DroppedBlob {
+  bool file = false;        ///< it had one
+  std::int64_t stored = 0;  ///< bytes that were freed
+};
+/// Within the transaction: removes the row where nothing refers to it any more.
+DroppedBlob drop_blob_row(Db& db, std::int64_t id);
 /// After that has been committed, in a transaction of its own.
 void unlink_blob_file(Db& db, const std::string& store, const Digest& hash);
 

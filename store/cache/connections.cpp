@@ -12,7 +12,8 @@ constexpr std::size_t kIdle = 16;  // connections kept open for threads that com
 ArtifactCache::Impl::~Impl() {
   Process* mine = now.load();
   if (mine == nullptr || mine->generation != fork_generation()) return;
-  mine->idle.clear();  // the writer goes last: only it can take the log into the file
+  mine->idle.clear();
+  mine->watch.reset();  // the writer goes last: only it can take the log into the file
   delete mine;
 }
 
@@ -20,12 +21,20 @@ ArtifactCache::Impl::Process& ArtifactCache::Impl::process() {
   Process* mine = now.load(std::memory_order_acquire);
   while (mine == nullptr || mine->generation != fork_generation()) {
     // A parent's connections must not be closed here, and its mutexes may be held for ever: they are left behind.
-    auto fresh = std::make_unique<Process>();
+    auto fresh = std::make_unique<Process>(options.recall_limit);
     fresh->generation = fork_generation();
     if (options.record) fresh->journal = Journal::of_process(store);
     if (now.compare_exchange_strong(mine, fresh.get())) mine = fresh.release();
   }
   return *mine;
+}
+
+std::optional<LogState> ArtifactCache::Impl::Process::log_state(const Impl& cache) {
+  std::call_once(watching, [&] {
+    if (auto db = open_cache(cache.store, {.busy_ms = static_cast<int>(cache.options.get_patience.count())}))
+      watch.emplace(std::move(*db));
+  });
+  return watch ? watch->state() : std::nullopt;
 }
 
 Reading::Reading(ArtifactCache::Impl& cache)

@@ -10,12 +10,15 @@ constexpr std::size_t kKept = 1024;  // parsed guards a thread
 
 /// Parsing costs more than the rest of a small lookup; guards repeat.
 const Result<GuardExpression>& parsed(std::string_view text) {
-  static thread_local std::unordered_map<std::string, Result<GuardExpression>> kept;
-  std::string owned(text);
-  if (const auto found = kept.find(owned); found != kept.end()) return found->second;
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+  };
+  static thread_local std::unordered_map<std::string, Result<GuardExpression>, Hash, std::equal_to<>> kept;
+  if (const auto found = kept.find(text); found != kept.end()) return found->second;
   if (kept.size() >= kKept) kept.clear();
   auto expression = GuardExpression::parse(text);
-  return kept.emplace(std::move(owned), std::move(expression)).first->second;
+  return kept.emplace(std::string(text), std::move(expression)).first->second;
 }
 
 }  // namespace
@@ -34,7 +37,7 @@ bool GuardedSearch::offer(std::string_view guard) {
     return true;
   }
   const auto& expression = parsed(guard);
-  const auto holds = expression ? expression->evaluate(hints_) : Result<bool>(tl::unexpected(expression.error()));
+  const auto holds = expression ? expression->evaluate(*hints_) : Result<bool>(tl::unexpected(expression.error()));
   if (!holds) error_ = holds.error().line();
   state_ = holds.value_or(false) ? State::hit : State::guard_miss;
   return state_ == State::hit;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,17 +12,34 @@
 #include "keyhole/cache/artifact_cache.h"
 #include "keyhole/cache/maintenance.h"
 #include "keyhole/db/sqlite.h"
+#include "recall.h"
 
 namespace keyhole {
 
 struct ArtifactCache::Impl {
   /// What belongs to one process. A fork leaves the parent's alone, for ever, and makes its own.
   struct Process {
+    /// An entry and when it was used last, as far as the journals were taken in.
+    struct Candidate {
+      std::int64_t id, used;
+    };
+    explicit Process(std::size_t recall_limit) : recall(recall_limit) {}
+    /// Absent where it cannot be told: then nothing may be recalled.
+    std::optional<LogState> log_state(const Impl& cache);
+
     std::uint64_t generation = 0;
     std::mutex mutex;
     std::vector<Db> idle;  // connections for reading; a get takes one out
     std::timed_mutex writing;
     std::optional<Db> writer;
+    struct {
+      std::mutex mutex;
+      std::int64_t size = 0, unmeasured = -1;  // bytes stored; of them by puts since they were summed up; -1: never
+      std::vector<Candidate> least_used;       // the next at the back
+    } trimming;
+    Recall recall;
+    std::once_flag watching;
+    std::optional<LogWatch> watch;
     std::shared_ptr<Journal> journal;  // null: nothing is recorded
   };
 
@@ -69,13 +87,18 @@ class Writing {
 enum class Gone : std::int64_t { size = 1, age = 2, removed = 3, damaged = 4 };
 /// Within a transaction: removes an entry with what only it needs and leaves a tombstone. `files` collects the blob
 /// files to unlink after the commit.
-void drop_entry(Db& db, std::int64_t id, Gone reason, std::vector<Digest>& files);
+/// Gives the bytes of blobs that this freed.
+std::int64_t drop_entry(Db& db, std::int64_t id, Gone reason, std::vector<Digest>& files);
 Result<std::int64_t> remove_entries(ArtifactCache::Impl& cache, Layer layer, std::string_view key);
 
 struct Victim {
-  std::int64_t id = 0, bytes = 0;
+  std::int64_t id = 0, bytes = 0;  // what dropping it is expected to free
 };
 /// Removes the victims, a batch a transaction. Gives what became free.
 Result<Evicted> drop_all(ArtifactCache::Impl& cache, const std::vector<Victim>& victims, Gone reason);
+
+/// After a put of entry `added` with `size` bytes: keeps to CacheOptions::max_size. Best effort: where it fails, a
+/// later put does it.
+void trim(ArtifactCache& cache, std::int64_t added, std::int64_t size);
 
 }  // namespace keyhole

@@ -341,14 +341,13 @@ std::uint64_t Journal::dropped() const {
   return impl_->dropped;
 }
 
-bool leave_lookup(const std::string& store, const BriefRun& run, const LookupRecord& lookup, std::int64_t entry) {
+LookupEvent event_of(const LookupRecord& lookup) {
   LookupEvent event;
   event.layer = lookup.layer;
   event.outcome = lookup.outcome;
   event.time = lookup.time;
   event.duration = lookup.duration;
   event.saved = lookup.saved;
-  event.entry = entry;
   event.compile = lookup.compile;
   event.key = lookup.key;
   event.status = lookup.status;
@@ -356,6 +355,12 @@ bool leave_lookup(const std::string& store, const BriefRun& run, const LookupRec
   event.reason = lookup.reason;
   event.load_error = lookup.load_error;
   event.cache_off = lookup.cache_off;
+  return event;
+}
+
+bool leave_lookup(const std::string& store, const BriefRun& run, const LookupRecord& lookup, std::int64_t entry) {
+  LookupEvent event = event_of(lookup);
+  event.entry = entry;
 
   wire::Writer out;
   std::string file("KHJ1\0\0\0\0", kJournalHeader);

@@ -43,6 +43,9 @@ struct LookupEvent {
   std::span<const Digest> groups;  ///< of its components; empty: not given
 };
 
+/// Views the record; its components are given to the journal beside it.
+[[nodiscard]] LookupEvent event_of(const LookupRecord& lookup);
+
 /// What a put adds to the lookup before it of the same key.
 struct PutEvent {
   Layer layer = Layer::fx_graph;

@@ -12,6 +12,9 @@
 namespace keyhole {
 namespace {
 
+constexpr std::size_t kTrimmed = 16;      // entries that one put throws out at most
+constexpr std::size_t kCandidates = 256;  // that are looked for at once, since it needs a look at every entry
+
 constexpr int kBatch = 64;  // entries a transaction: under 50 ms also where each has a bundle
 
 Digest digest_of(std::string_view bytes) {
@@ -44,13 +47,14 @@ Result<Evicted> drop_all(ArtifactCache::Impl& cache, const std::vector<Victim>& 
     Db& db = writing.db();
     std::vector<Digest> files;
     const std::size_t end = std::min(victims.size(), at + kBatch);
+    std::int64_t freed = 0;
     {
       Transaction transaction(db);
-      for (std::size_t i = at; i < end; ++i) drop_entry(db, victims[i].id, reason, files);
+      for (std::size_t i = at; i < end; ++i) freed += drop_entry(db, victims[i].id, reason, files);
       if (auto committed = transaction.commit(); !committed) return tl::unexpected(committed.error());
     }
     for (const auto& hash : files) unlink_blob_file(db, cache.store, hash);
-    for (std::size_t i = at; i < end; ++i) evicted.bytes += victims[i].bytes;
+    evicted.bytes += freed;
     evicted.entries += static_cast<std::int64_t>(end - at);
     db.exec("PRAGMA incremental_vacuum(2000)");
   }
@@ -73,7 +77,8 @@ Result<std::int64_t> remove_entries(ArtifactCache::Impl& cache, Layer layer, std
   return dropped->entries;
 }
 
-void drop_entry(Db& db, std::int64_t id, Gone reason, std::vector<Digest>& files) {
+std::int64_t drop_entry(Db& db, std::int64_t id, Gone reason, std::vector<Digest>& files) {
+  std::int64_t freed = 0;
   std::vector<std::pair<std::int64_t, Digest>> blobs;
   std::vector<std::int64_t> groups;
   {
@@ -94,14 +99,18 @@ void drop_entry(Db& db, std::int64_t id, Gone reason, std::vector<Digest>& files
   Query(db, "DELETE FROM entry_group WHERE entry = ?", id).run();
   Query(db, "DELETE FROM use WHERE entry = ?", id).run();
   Query(db, "DELETE FROM entry WHERE id = ?", id).run();
-  for (const auto& [blob, hash] : blobs)
-    if (drop_blob_row(db, blob)) files.push_back(hash);
+  for (const auto& [blob, hash] : blobs) {
+    const DroppedBlob dropped = drop_blob_row(db, blob);
+    freed += dropped.stored;
+    if (dropped.file) files.push_back(hash);
+  }
   for (const auto group : groups)
     Query(db,
           "DELETE FROM component_group WHERE id = ?1 AND NOT EXISTS "
           "(SELECT 1 FROM entry_group WHERE component_group = ?1)",
           group)
         .run();
+  return freed;
 }
 
 Result<std::vector<CachedEntry>> cached_entries(ArtifactCache& cache, std::optional<Layer> layer, std::string_view key,
@@ -209,6 +218,47 @@ Result<Evicted> evict(ArtifactCache& cache, const EvictionLimits& limits) {
   auto sized = drop_all(impl, least_used, Gone::size);
   if (!sized) return sized;
   return Evicted{aged->entries + sized->entries, aged->bytes + sized->bytes};
+}
+
+void trim(ArtifactCache& cache, std::int64_t added, std::int64_t size) {
+  auto& impl = cache.impl();
+  auto& state = impl.process().trimming;
+  const std::unique_lock lock(state.mutex, std::try_to_lock);
+  if (!lock) return;  // another thread is at it
+  const std::int64_t most = impl.options.max_size;
+  state.size += size;
+  if (state.unmeasured >= 0) state.unmeasured += size;
+  if (state.unmeasured < 0 || state.unmeasured > most / 64) {
+    const auto measured = cache_size(cache);
+    if (!measured) return;
+    state.size = measured->stored;
+    state.unmeasured = 0;
+  }
+  if (state.size <= most) return;
+
+  const char* const kUsed =
+      "SELECT e.id, max(e.created, coalesce(u.last, 0)) AS used FROM entry e LEFT JOIN use u ON u.entry = e.id ";
+  if (state.least_used.empty()) {
+    static_cast<void>(take_in_journals(cache, std::chrono::milliseconds(50)));
+    Reading reading(impl);
+    if (!reading.db()) return;
+    Query q(*reading.db(), kUsed + ("ORDER BY used, e.id LIMIT " + std::to_string(kCandidates)));
+    while (q.next()) state.least_used.push_back({q.integer(0), q.integer(1)});
+    std::reverse(state.least_used.begin(), state.least_used.end());
+  }
+  for (std::size_t n = 0; n < kTrimmed && state.size > most && !state.least_used.empty(); ++n) {
+    const auto [id, used] = state.least_used.back();
+    state.least_used.pop_back();
+    {
+      Reading reading(impl);
+      if (!reading.db()) return;
+      Query q(*reading.db(), kUsed + ("WHERE e.id = " + std::to_string(id)));
+      if (id == added || !q.next() || q.integer(1) != used) continue;  // used since, or gone
+    }
+    const auto dropped = drop_all(impl, {{id, 0}}, Gone::size);
+    if (!dropped) return;
+    state.size -= dropped->bytes;
+  }
 }
 
 }  // namespace keyhole

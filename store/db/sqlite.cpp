@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -11,16 +12,21 @@
 
 namespace keyhole {
 
+struct KeptStatement {
+  sqlite3_stmt* handle = nullptr;
+  bool in_use = false;
+};
+
 struct Db::Impl {
   sqlite3* handle = nullptr;
   std::string path;
   pid_t owner = ::getpid();
   std::optional<Error> error;
-  std::unordered_map<const char*, sqlite3_stmt*> idle;  // a statement in use is not in here
+  std::unordered_map<const char*, KeptStatement> kept;
 
   ~Impl() {
     if (::getpid() != owner) return;  // closing a parent's handle would run its checkpoint and delete its journal
-    for (auto& [sql, statement] : idle) sqlite3_finalize(statement);
+    for (auto& [sql, statement] : kept) sqlite3_finalize(statement.handle);
     sqlite3_close_v2(handle);
   }
 };
@@ -68,14 +74,16 @@ Error error_of(sqlite3* handle, int code, const char* doing, const std::string& 
   return e;
 }
 
-/// SQLite's own handler sleeps up to 100 ms at a time, which starves a waiter among many writers; this one looks again
-/// every 1 to 8 ms until the time is over.
+/// SQLite's own handler sleeps up to 100 ms at a time, which starves a waiter among many writers. A put holds the lock
+/// for a quarter of a millisecond: this one looks again after about 0.1 ms, and waits longer each time, up to 4 ms, until
+/// the time is over. The low bits of the clock keep two waiters from meeting again.
 int keep_trying(void* limit, int count) {
   static thread_local std::int64_t since = 0;
   const std::int64_t now = os().monotonic();
   if (count == 0) since = now;
   if (now - since >= static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(limit)) * 1'000'000) return 0;
-  ::usleep(static_cast<unsigned>(1000 + (now >> 10) % 4000));
+  const std::int64_t most = std::min<std::int64_t>(4'000, std::int64_t{100} << std::min(count, 6));
+  ::usleep(static_cast<unsigned>(most / 2 + (now >> 6) % (most / 2)));
   return 1;
 }
 
@@ -174,24 +182,31 @@ sqlite3_stmt* Db::prepare(std::string_view sql, bool lasting) {
   return statement;
 }
 
-sqlite3_stmt* Db::take(const char* literal) {
+KeptStatement* Db::take(const char* literal) {
   if (!ok()) return nullptr;
-  if (const auto found = impl_->idle.find(literal); found != impl_->idle.end()) {
-    sqlite3_stmt* statement = found->second;
-    impl_->idle.erase(found);
-    return statement;
-  }
-  return prepare(literal, true);
+  KeptStatement& statement = impl_->kept[literal];
+  if (statement.in_use) return nullptr;
+  if (statement.handle == nullptr) statement.handle = prepare(literal, true);
+  statement.in_use = statement.handle != nullptr;
+  return statement.in_use ? &statement : nullptr;
+}
+
+Query::Query(Db& db, const char* literal, std::nullptr_t) : db_(&db), kept_(db.take(literal)) {
+  if (kept_ != nullptr)
+    statement_ = kept_->handle;
+  else if (db.ok())  // a query within one of the same text
+    statement_ = db.prepare(literal, false);
 }
 
 Query::~Query() {
   if (statement_ == nullptr) return;
-  if (kept_ != nullptr) {
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
-    if (db_->impl_->idle.emplace(kept_, statement_).second) return;
+  if (kept_ == nullptr) {
+    sqlite3_finalize(statement_);
+    return;
   }
-  sqlite3_finalize(statement_);
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+  kept_->in_use = false;
 }
 
 void Query::bind(std::int64_t v) {
@@ -244,8 +259,8 @@ std::optional<std::int64_t> Query::maybe(int column) const {
 }
 double Query::real(int column) const { return sqlite3_column_double(statement_, column); }
 std::string_view Query::text(int column) const {
-  const void* bytes = is_blob(column) ? sqlite3_column_blob(statement_, column)
-                                      : static_cast<const void*>(sqlite3_column_text(statement_, column));
+  // Of a text too: sqlite3_column_text() would copy it to put a NUL behind it. Numbers become texts.
+  const void* bytes = sqlite3_column_blob(statement_, column);
   if (bytes == nullptr) return {};
   return {static_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }

@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <QFileInfo>
 #include <QProcess>
+#include <QStandardPaths>
 #include <QTemporaryDir>
 #include <QtTest>
 #include <cstring>
@@ -202,6 +204,124 @@ class TestKeyhole : public QObject {
     QCOMPARE(get("k2"), KH_HIT);
   }
 
+  void what_is_not_there_is_refused() {
+    auto e = entry("k1", "content");
+    e.content = {nullptr, 5};
+    QCOMPARE(kh_put(store_, &e), KH_USAGE);
+    QVERIFY(std::strlen(kh_last_error()) > 0);
+    e = entry("k1", "content");
+    e.component_count = 1;
+    QCOMPARE(kh_put(store_, &e), KH_USAGE);
+    const kh_file file{"a", {nullptr, 3}};
+    e = entry("k1", "content");
+    e.files = &file;
+    e.file_count = 1;
+    QCOMPARE(kh_put(store_, &e), KH_USAGE);
+    auto q = query("k1");
+    q.hint_count = 1;
+    kh_lookup* found = nullptr;
+    QCOMPARE(kh_get(store_, &q, &found), KH_USAGE);
+    QVERIFY(found == nullptr);
+    q = query("k1");
+    q.component_count = 2;
+    QCOMPARE(kh_get(store_, &q, &found), KH_USAGE);
+    QCOMPARE(get("k1"), KH_MISS);
+  }
+
+  void header_and_library_are_of_one_version() { QCOMPARE(kh_version(), KH_VERSION); }
+
+  void a_put_keeps_to_the_largest_size() {
+    kh_store* small = nullptr;
+    kh_options options{};
+    options.size = sizeof options;
+    options.max_size = 3000;
+    QCOMPARE(kh_store_open(folder_->filePath("small").toUtf8(), &options, &small), KH_OK);
+    const auto put = [&](const char* key, char c) {
+      const std::string content(1000, c);
+      auto e = entry(key, "");
+      e.content = {content.data(), content.size()};
+      return kh_put(small, &e);
+    };
+    for (const char c : {'a', 'b', 'c', 'd'}) QCOMPARE(put((std::string("k") + c).c_str(), c), KH_OK);
+    std::swap(small, store_);
+    QCOMPARE(get("ka"), KH_MISS);
+    QCOMPARE(get("kd"), KH_HIT);
+    std::swap(small, store_);
+    kh_store_close(small);
+  }
+
+  /// Two machines, which share nothing but the server.
+  void what_one_machine_puts_another_is_served() {
+    const QString program = QStandardPaths::findExecutable("redis-server");
+    if (program.isEmpty()) QSKIP("redis-server is not installed: the shared tier was not tried");
+    const QString socket = folder_->filePath("redis.sock");
+    QProcess server;
+    server.start(program, {"--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder_->path()});
+    QVERIFY(server.waitForStarted());
+    QTRY_VERIFY_WITH_TIMEOUT(QFileInfo::exists(socket), 10000);
+    const std::string url = "unix://" + socket.toStdString();
+    const auto machine = [&](const char* name, const char* secret) {
+      kh_options options{};
+      options.size = sizeof options;
+      options.remote = url.c_str();
+      options.remote_secret = secret;
+      kh_store* store = nullptr;
+      if (kh_store_open(folder_->filePath(name).toUtf8(), &options, &store) != KH_OK) qFatal("%s", kh_last_error());
+      return store;
+    };
+    const auto ask = [](kh_store* store, const char* key, std::int64_t size) {
+      const kh_hint hint{nullptr, size};
+      auto q = query(key);
+      q.hints = &hint;
+      q.hint_count = 1;
+      kh_lookup* found = nullptr;
+      if (kh_get(store, &q, &found) != KH_OK) qFatal("%s", kh_last_error());
+      return found;
+    };
+    kh_store *first = machine("first", "secret"), *second = machine("second", "secret"),
+             *stranger = machine("x", "other");
+    const char* guard = "L['t0'] <= 8";
+    const kh_file file{"kernel.bin", text("kernel")};
+    auto e = entry("k1", "content");
+    e.guards = &guard;
+    e.guard_count = 1;
+    e.files = &file;
+    e.file_count = 1;
+    QCOMPARE(kh_put(first, &e), KH_OK);
+    for (const int remote : {1, 0}) {  // the second time it is here
+      kh_lookup* found = ask(second, "k1", 4);
+      QCOMPARE(kh_lookup_outcome(found), KH_HIT);
+      QCOMPARE(kh_lookup_is_remote(found), remote);
+      QCOMPARE(string(kh_lookup_content(found)), std::string("content"));
+      QCOMPARE(kh_lookup_file_count(found), std::size_t{1});
+      kh_file got{};
+      QCOMPARE(kh_lookup_file(found, 0, &got), KH_OK);
+      QCOMPARE(string(got.content), std::string("kernel"));
+      kh_lookup_free(found);
+    }
+    for (const auto& [store, size] : {std::pair{second, 9}, std::pair{stranger, 4}}) {
+      kh_lookup* found = ask(store, "k1", size);  // the guard does not hold; the signature is another's
+      QVERIFY(kh_lookup_outcome(found) != KH_HIT);
+      kh_lookup_free(found);
+    }
+    // Poisoned: any value that stands there is a miss.
+    QProcess client;
+    for (const char* value : {"x", "{}", "{\"data\": \"AAAA\", \"time_taken_ms\": 1}", ""}) {
+      client.start("redis-cli", {"-s", socket, "SET", "pt2:keyhole-v1::3:k2:c1", value});
+      if (!client.waitForFinished()) break;
+      kh_lookup* found = ask(second, "k2", 4);
+      QVERIFY(kh_lookup_outcome(found) != KH_HIT);
+      kh_lookup_free(found);
+    }
+    server.kill();
+    server.waitForFinished();
+    QCOMPARE(kh_put(first, &e), KH_OK);  // a server that is gone fails nothing
+    kh_lookup* found = ask(first, "k1", 4);
+    QCOMPARE(kh_lookup_outcome(found), KH_HIT);
+    kh_lookup_free(found);
+    for (kh_store* store : {first, second, stranger}) kh_store_close(store);
+  }
+
   void only_kh_symbols_leave_the_library() {
     QProcess nm;
     nm.start("nm", {"-D", "--defined-only", "--format=just-symbols",
@@ -214,5 +334,5 @@ class TestKeyhole : public QObject {
   }
 };
 
-QTEST_APPLESS_MAIN(TestKeyhole)
+QTEST_GUILESS_MAIN(TestKeyhole)
 #include "test_keyhole.moc"

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "keyhole/base/checksum.h"
+#include "keyhole/base/os.h"
 #include "keyhole/base/pool.h"
 #include "keyhole/cache/maintenance.h"
 #include "keyhole/guard/expression.h"
@@ -232,6 +233,129 @@ class TestArtifactCache : public QObject {
       QCOMPARE((*back)[i]->digest, components[i]->digest);
       QCOMPARE((*back)[i]->text, components[i]->text);
     }
+  }
+
+  void what_is_kept_in_memory_follows_the_store() {
+    auto cache = open(), other = open();
+    QVERIFY(other->put({.key = "f1", .guard = "L['t0'] <= 8", .bytes = "old"}));
+    const Hints small({4}), large({16});
+    for (int i = 0; i < 4; ++i) QVERIFY(cache->get({.key = "f1", .hints = &small}).entry.bytes == "old");
+    QCOMPARE(cache->get({.key = "f1", .hints = &large}).status, std::string("guard_miss"));
+    QVERIFY(other->put({.key = "f1", .guard = "L['t0'] > 8", .bytes = "for large ones"}));
+    QVERIFY(cache->get({.key = "f1", .hints = &large}).entry.bytes == "for large ones");
+    for (int i = 0; i < 3; ++i) QVERIFY(cache->get({.key = "f1", .hints = &small}).entry.bytes == "old");
+    QVERIFY(other->remove(Layer::fx_graph, "f1"));
+    QVERIFY(!cache->get({.key = "f1", .hints = &small}).hit());
+    QVERIFY(!cache->get({.key = "f1", .hints = &large}).hit());
+    QVERIFY(cache->put({.key = "f1", .bytes = "new"}));
+    for (int i = 0; i < 3; ++i) QVERIFY(cache->get({.key = "f1"}).entry.bytes == "new");
+    // Each was noted, from wherever it was served: 4 + 1 + 1 + 3 + 2 + 3 lookups, 2 of the put's own are none.
+    const auto taken = take_in_journals(*cache, std::chrono::seconds(10));
+    QVERIFY(taken);
+    QCOMPARE(*taken, std::int64_t{14});
+  }
+
+  void memory_is_bounded() {
+    auto cache = open({.recall_limit = 100 << 10});
+    for (unsigned i = 0; i < 12; ++i)
+      QVERIFY(cache->put({.key = "f" + std::to_string(i), .bytes = noise(20 << 10, i)}));
+    for (int round = 0; round < 4; ++round)
+      for (unsigned i = 0; i < 12; ++i)
+        QVERIFY(cache->get({.key = "f" + std::to_string(i)}).entry.bytes == noise(20 << 10, i));
+  }
+
+  void a_guard_that_the_disk_changed_serves_nothing() {
+    auto cache = open();
+    QVERIFY(cache->put({.key = "f1", .guard = "L['t0'] <= 8", .bytes = "for small ones"}));
+    sql("UPDATE entry SET guard = replace(guard, '8', '9')");
+    const Hints hints({9});
+    const auto found = cache->get({.key = "f1", .hints = &hints});
+    QVERIFY(!found.hit());
+    QVERIFY2(found.reason.find("checksum") != std::string::npos, found.reason.c_str());
+  }
+
+  /// Whatever byte of the database changes: what is served is what was put, and nothing dies.
+  void flipped_bytes_serve_nothing_wrong() {
+    const auto content = [](int i) { return noise(i % 3 == 0 ? 300 : 9000, static_cast<unsigned>(i)); };
+    const auto key = [](int i) { return "f" + std::to_string(i / 2); };
+    const char* const guards[] = {"L['t0'] <= 8", "L['t0'] > 8"};
+    const std::string file = noise(500, 99);
+    {
+      auto cache = open();
+      for (int i = 0; i < 40; ++i) {
+        const NamedFile bundle[] = {{"kernel.bin", file}};
+        QVERIFY(cache->put({.key = key(i),
+                            .guard = guards[i % 2],
+                            .bytes = content(i),
+                            .files = i % 5 == 0 ? std::span<const NamedFile>(bundle) : std::span<const NamedFile>(),
+                            .metadata = "{\"n\": 1}"}));
+      }
+    }
+    std::string whole;
+    {
+      std::ifstream in(store_ + "/cache.db", std::ios::binary);
+      whole.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    unsigned seed = 4711;
+    const auto random = [&] { return (seed = seed * 1664525U + 1013904223U) >> 8; };
+    int served = 0, refused = 0, not_opened = 0;
+    for (int flip = 0; flip < 200; ++flip) {
+      QTemporaryDir place;
+      const std::string store = place.filePath("store").toStdString();
+      std::filesystem::create_directories(store + "/journal");
+      std::string bytes = whole;
+      // Half of them in the first pages of a tree and in small rows, which random bytes of content would rarely hit.
+      const std::size_t at =
+          flip % 2 == 0 ? random() % bytes.size() : random() % (bytes.size() / 8192) * 8192 + random() % 200;
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
+      std::ofstream(store + "/cache.db", std::ios::binary) << bytes;
+      auto cache = ArtifactCache::open(store, {.record = false});
+      if (!cache) {
+        QVERIFY(!cache.error().line().empty());
+        ++not_opened;
+        continue;
+      }
+      for (int i = 0; i < 40; ++i) {
+        const Hints hints({i % 2 == 0 ? 4 : 16});
+        for (int again = 0; again < 3; ++again) {
+          const auto found = (*cache)->get({.key = key(i), .hints = &hints});
+          const auto where = QStringLiteral("byte %1, key %2").arg(at).arg(i);
+          if (found.hit()) {
+            ++served;
+            QVERIFY2(found.entry.bytes == content(i), qPrintable(where));
+            QVERIFY2(found.entry.guard == guards[i % 2] && found.entry.metadata == "{\"n\": 1}", qPrintable(where));
+            QVERIFY2(found.entry.files.size() == (i % 5 == 0 ? 1U : 0U), qPrintable(where));
+            if (i % 5 == 0) QVERIFY2(found.entry.files[0].bytes == file, qPrintable(where));
+          } else {
+            ++refused;
+          }
+        }
+      }
+    }
+    qInfo("200 flips: %d gets served what was put, %d were misses, %d stores were not opened", served, refused,
+          not_opened);
+    QVERIFY(served > 10000);
+    QVERIFY(refused > 0);
+  }
+
+  void the_clock_may_go_back() {
+    struct Yesterday : Os {
+      std::int64_t now() override { return Os::now() - 86'400'000'000'000; }
+    } yesterday;
+    auto cache = open({.max_size = 3500});
+    QVERIFY(cache->put({.key = "f1", .bytes = noise(1000, 1)}));
+    QVERIFY(cache->get({.key = "f1"}).hit());
+    replace_os(&yesterday);
+    for (unsigned i = 2; i < 6; ++i) {  // older by the clock than what is there: what was just put stays nevertheless
+      const std::string key = "f" + std::to_string(i);
+      QVERIFY(cache->put({.key = key, .bytes = noise(1000, i)}));
+      QVERIFY(cache->get({.key = key}).hit());
+    }
+    const auto taken = take_in_journals(*cache, std::chrono::seconds(10));
+    replace_os(nullptr);
+    QVERIFY(taken);
+    QVERIFY(cache_size(*cache)->stored <= 3500);
+    QVERIFY(verify_cache(store_, false)->problems.empty());
   }
 
   void opening_refuses_what_is_not_ours() {

@@ -59,6 +59,27 @@ class TestMaintenance : public QObject {
     QCOMPARE(gone->front().size, std::int64_t{1000});
   }
 
+  void a_put_keeps_to_the_largest_size() {
+    cache_.reset();
+    cache_ = std::move(*ArtifactCache::open(store_, {.max_size = 4000, .inline_limit = 500}));
+    for (unsigned i = 0; i < 4; ++i) QVERIFY(cache_->put({.key = "f" + std::to_string(i), .bytes = noise(1000, i)}));
+    QCOMPARE(cache_size(*cache_)->entries, std::int64_t{4});
+    QVERIFY(cache_->get({.key = "f0"}).hit());
+    QVERIFY(cache_->put({.key = "f4", .bytes = noise(1000, 4)}));
+    QCOMPARE(cache_size(*cache_)->stored, std::int64_t{4000});
+    QCOMPARE(files_in(store_ + "/blobs"), std::size_t{4});
+    QVERIFY(cache_->get({.key = "f0"}).hit());  // was used since
+    QVERIFY(!cache_->get({.key = "f1"}).hit());
+    QVERIFY(cache_->get({.key = "f4"}).hit());
+    QCOMPARE(tombstones(*cache_, "f1", 10)->front().reason, std::string("size"));
+    for (unsigned i = 10; i < 300; ++i) QVERIFY(cache_->put({.key = "g" + std::to_string(i), .bytes = noise(1000, i)}));
+    QVERIFY(cache_size(*cache_)->stored <= 4000);
+    QVERIFY(cache_->get({.key = "g299"}).hit());
+    QVERIFY(cache_->put({.key = "huge", .bytes = noise(9000, 7)}));  // larger than all: it stays, alone
+    QVERIFY(cache_->get({.key = "huge"}).hit());
+    QCOMPARE(cache_size(*cache_)->entries, std::int64_t{1});
+  }
+
   void age_counts_from_the_last_use() {
     struct Yesterday : Os {
       std::int64_t now() override { return Os::now() - 86'400'000'000'000; }

@@ -24,8 +24,9 @@ extern "C" {
 
 /* Raised when a program that was built against an earlier header would no longer work. */
 #define KH_ABI_VERSION 1
+#define KH_VERSION "0.1.0" /* of this header */
 KH_API int kh_abi_version(void);
-KH_API const char* kh_version(void); /* "0.1.0" */
+KH_API const char* kh_version(void); /* of the library that is loaded, as KH_VERSION */
 
 typedef enum kh_status {
   KH_OK = 0,
@@ -103,6 +104,12 @@ typedef struct kh_options {
   int distrust;            /* check SHA-256 on every read */
   int get_patience_ms;     /* how long a lookup waits for a lock; 0: 50 */
   int put_patience_ms;     /* 0: 5000 */
+  int64_t max_size;        /* bytes; a put beyond it throws out what was used longest ago. 0: no limit */
+  /* The tier that machines share: "redis://[[user]:password@]host[:port][/database]" or "unix:///path". A lookup that
+   * finds nothing here asks there and keeps what it gets; a put goes there too. It never makes a call fail, nor wait for
+   * more than about a second: a server that does not answer is left alone for 30 s. NULL: none. */
+  const char* remote;
+  const char* remote_secret; /* values are signed with it, and what is not signed so is a miss. NULL: not signed */
 } kh_options;
 
 typedef struct kh_store kh_store;
@@ -156,6 +163,8 @@ KH_API kh_status kh_get(kh_store* store, const kh_query* query, kh_lookup** look
 KH_API void kh_lookup_free(kh_lookup* lookup); /* NULL: nothing */
 KH_API kh_outcome kh_lookup_outcome(const kh_lookup* lookup);
 KH_API const char* kh_lookup_reason(const kh_lookup* lookup); /* "" : nothing to say; "lock_timeout", … */
+/* 1: the hit came from the shared tier, 0: from this store, or no hit. */
+KH_API int kh_lookup_is_remote(const kh_lookup* lookup);
 KH_API const char* kh_lookup_guard(const kh_lookup* lookup);  /* of the hit, or the last that failed; "" : none */
 /* Empty unless a hit. */
 KH_API kh_bytes kh_lookup_content(const kh_lookup* lookup);

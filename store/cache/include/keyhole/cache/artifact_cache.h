@@ -21,17 +21,24 @@ struct CacheOptions {
   /// A put is on the disk when it returns (synchronous FULL). Without it a put survives the death of the process, not
   /// that of the power: then the newest puts may be gone, never damaged.
   bool durable = false;
-  bool record = true;         ///< note lookups and puts in the journal, from which the history is made
+  bool record = true;  ///< note lookups and puts in the journal, from which the history is made
   /// Open nothing for writing, make nothing and take no journal in: for a process that lives for one get. Then `open`
   /// fails nowhere, and every get misses where there is no store.
   bool only_read = false;
-  bool distrust = false;      ///< check SHA-256 on every read, not only the CRC-32C
+  bool distrust = false;  ///< check SHA-256 on every read, not only the CRC-32C
+  /// Bytes stored (each content once, compressed). A put that goes beyond throws out what was used longest ago, at most
+  /// 16 entries at a time, never what it has put; tombstones remain. Others' puts are noticed after a 64th of it. -1:
+  /// no limit.
+  std::int64_t max_size = -1;
   bool torch_compat = false;  ///< the quirks of PyTorch 2.13 where ours differs; each is named where it acts
   std::chrono::milliseconds get_patience{
       50};  ///< a get that waits longer for a lock is a miss with reason lock_timeout
   std::chrono::milliseconds put_patience{5000};
   std::size_t inline_limit = std::size_t{256}
                              << 10;  ///< content above it is a file in blobs/; measured: docs/why-sqlite.md
+  /// Bytes of memory for entries of up to 64 KiB that this process was served before: as long as nobody commits to the
+  /// store they are served from there. 0: none; nor with `distrust`.
+  std::size_t recall_limit = std::size_t{16} << 20;
   std::size_t compress_over = std::size_t{256} << 10;  ///< content above it is compressed where that saves a quarter
 };
 
@@ -39,6 +46,8 @@ struct CacheOptions {
 struct NamedFile {
   std::string name, bytes;
 };
+
+[[nodiscard]] bool sound_file_name(std::string_view name);
 
 /// What a put stores, as one transaction: after a kill or a full disk all of it is there or none.
 struct NewEntry {

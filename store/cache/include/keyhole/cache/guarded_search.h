@@ -16,7 +16,7 @@ class GuardedSearch {
   /// `keep_failed`: as PyTorch does, the text of a guard that failed stays although a later candidate without a guard
   /// hits.
   GuardedSearch(const Hints& hints, bool skip_guards, bool keep_failed)
-      : hints_(hints), skip_(skip_guards), keep_failed_(keep_failed) {}
+      : hints_(&hints), skip_(skip_guards), keep_failed_(keep_failed) {}
 
   /// Whether this candidate holds. A guard that cannot be evaluated does not, and `error` says why.
   bool offer(std::string_view guard);
@@ -31,7 +31,7 @@ class GuardedSearch {
   [[nodiscard]] const std::string& error() const { return error_; }
 
  private:
-  const Hints& hints_;
+  const Hints* hints_;
   bool skip_, keep_failed_;
   enum class State { full_miss, guard_miss, hit };
   State state_ = State::full_miss, before_ = State::full_miss;

@@ -4,6 +4,7 @@
 // runs ten statements readable, and no failure can be overlooked by forgetting one check in ten.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,8 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 namespace keyhole {
+
+struct KeptStatement;
 
 /// Bytes bound or read as a BLOB.
 struct Blob {
@@ -64,7 +67,7 @@ class Db {
   friend class Query;
   struct Impl;
   explicit Db(std::unique_ptr<Impl> impl);
-  sqlite3_stmt* take(const char* literal);
+  KeptStatement* take(const char* literal);  ///< null: failed, or in use
   sqlite3_stmt* prepare(std::string_view sql, bool lasting);
   bool usable();
   void fail_here(int code, const char* doing);
@@ -78,7 +81,7 @@ class Query {
  public:
   /// `literal` must be a string literal: the prepared statement is kept under its address.
   template <class... Args>
-  Query(Db& db, const char* literal, const Args&... args) : db_(&db), kept_(literal), statement_(db.take(literal)) {
+  Query(Db& db, const char* literal, const Args&... args) : Query(db, literal, nullptr) {
     (bind(args), ...);
   }
   /// For SQL that is composed: prepared for this use only.
@@ -117,9 +120,11 @@ class Query {
   [[nodiscard]] std::string_view text(int column) const;  ///< NULL: empty; of BLOB columns the bytes
 
  private:
+  Query(Db& db, const char* literal, std::nullptr_t);
+
   Db* db_;
-  const char* kept_ = nullptr;
-  sqlite3_stmt* statement_;
+  KeptStatement* kept_ = nullptr;
+  sqlite3_stmt* statement_ = nullptr;
   int bound_ = 0;
 };
 
