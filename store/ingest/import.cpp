@@ -133,6 +133,9 @@ class Importer {
       cache(kind, path);
     } else {
       walk(path, 0);
+      // A copy of a cache folder that holds nothing tells that nothing was there.
+      if (found_.empty() && summary_.passed_over == 0 && !options_.location.empty())
+        add(SourceKind::cache_folder, path, false);
     }
     // Traces first: logs add to their lookups.
     std::stable_sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return order(a) < order(b); });

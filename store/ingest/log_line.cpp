@@ -112,4 +112,74 @@ std::optional<LogLine> LogLine::parse(std::string_view line) {
   return out;
 }
 
+namespace {
+
+constexpr std::size_t kMaxPrefix = 200;
+constexpr std::string_view kGraphs = "torch/_inductor/codecache.py";
+constexpr std::string_view kAutograd = "torch/_functorch/_aot_autograd/autograd_cache.py";
+constexpr std::string_view kArtifacts = "torch/compiler/_cache.py";
+
+struct Start {
+  std::string_view words, path;
+};
+constexpr Start kStarts[] = {{"FX graph cache hash details", kGraphs},
+                             {"fx graph cache ", kGraphs},
+                             {"fx graph unable", kGraphs},
+                             {"Bypassing FX Graph Cache", kGraphs},
+                             {"Bypassing autograd cache", kAutograd},
+                             {"Bypassing ", kGraphs},
+                             {"Autograd graph cache hash details", kAutograd},
+                             {"AOTAutograd cache ", kAutograd},
+                             {"AOTAutogradCache unable", kGraphs},
+                             {"FxGraphCache unable", kGraphs},
+                             {"Writing AOTAutograd", kAutograd},
+                             {"Recording ", kArtifacts},
+                             {"Unable to create cache", "torch/_inductor/remote_cache.py"},
+                             {"FXGraphCache cache miss", kGraphs}};
+
+/// A level as logging names it, anywhere in what stands before a message.
+char level_in(std::string_view prefix) {
+  if (prefix.find("WARNING") != std::string_view::npos) return 'W';
+  if (prefix.find("ERROR") != std::string_view::npos) return 'E';
+  if (prefix.find("CRITICAL") != std::string_view::npos) return 'C';
+  return prefix.find("INFO") != std::string_view::npos ? 'I' : 'V';
+}
+
+bool begins_entry(std::string_view line) {
+  for (const std::string_view level : {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}) {
+    if (line.starts_with(level) && line.size() > level.size() &&
+        (line[level.size()] == ':' || line[level.size()] == ' '))
+      return true;
+  }
+  static constexpr std::string_view kDate = "0000-00-00 ";
+  if (line.size() < kDate.size()) return false;
+  for (std::size_t i = 0; i < kDate.size(); ++i) {
+    if (kDate[i] == '0' ? !digit(line[i]) : line[i] != kDate[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool begins_message(std::string_view text) {
+  return std::any_of(std::begin(kStarts), std::end(kStarts), [&](const Start& s) { return text.starts_with(s.words); });
+}
+
+std::optional<PlainLine> PlainLine::parse(std::string_view line) {
+  // A line of a key's details may hold such words in a value.
+  if (!line.starts_with('[')) {
+    std::size_t best = std::string_view::npos;
+    const Start* start = nullptr;
+    for (const Start& s : kStarts) {
+      const std::size_t at = line.substr(0, kMaxPrefix + s.words.size()).find(s.words);
+      if (at >= best || (at > 0 && std::string_view(": ]|\t").find(line[at - 1]) == std::string_view::npos)) continue;
+      best = at;
+      start = &s;
+    }
+    if (start != nullptr) return PlainLine{level_in(line.substr(0, best)), start->path, line.substr(best)};
+  }
+  if (begins_entry(line)) return PlainLine{};
+  return std::nullopt;
+}
+
 }  // namespace keyhole

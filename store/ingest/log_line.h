@@ -28,4 +28,20 @@ struct LogLine {
   static std::optional<LogLine> parse(std::string_view line);
 };
 
+/// Whether a text begins one of the messages that are read here.
+bool begins_message(std::string_view text);
+
+/// The first line of a message where TORCH_LOGS_FORMAT replaced PyTorch's own prefix: "short" gives
+/// "DEBUG:torch._inductor.codecache:FX graph cache hash details …", any other format may stand there. Neither time,
+/// process nor compile is told then, and only the first line of a message has the prefix; so a message is known by its
+/// words.
+struct PlainLine {
+  char level = 'V';
+  std::string_view path;  ///< the file that such a message comes from
+  std::string_view text;  ///< empty: another program's or module's line, which ends the message before it
+
+  /// Nothing: the line goes on with the message before it.
+  static std::optional<PlainLine> parse(std::string_view line);
+};
+
 }  // namespace keyhole

@@ -10,6 +10,7 @@
 
 #include "keyhole/key/debug_line.h"
 #include "lookup_index.h"
+#include "trace_header.h"
 
 namespace keyhole {
 namespace {
@@ -73,7 +74,10 @@ std::optional<PathKey> key_in_path(std::string_view text) {
   return out;
 }
 
-bool same_compile(const CompileId& a, const CompileId& b) {
+/// A log does not tell a compile from one of the same id after torch._dynamo.reset().
+bool same_compile(CompileId a, CompileId b) {
+  a.attempt %= kAttemptsPerReset;
+  b.attempt %= kAttemptsPerReset;
   return !a.known() || !b.known() || a == b;
 }
 
@@ -110,7 +114,7 @@ const KnownLookup* lookup_of_save(const KnownProcess& process, Layer layer, cons
     if (l.layer != layer || l.outcome == Outcome::hit || l.outcome == Outcome::bypass ||
         !same_compile(l.compile, compile))
       continue;
-    if (l.time != kUnknownTime && l.time / kMillisecond > time / kMillisecond) continue;
+    if (l.time != kUnknownTime && time != kUnknownTime && l.time / kMillisecond > time / kMillisecond) continue;
     if (path && !path->key.empty() && path->key != l.key) continue;
     if (path && path->shard.size() == 2 && l.key.compare(1, 2, path->shard) != 0) continue;
     if (found == nullptr || l.time >= found->time) found = &l;

@@ -33,7 +33,7 @@ const KnownProcess* LookupIndex::match(std::int64_t pid, std::optional<int> rank
     const KnownProcess* found = nullptr;
     int count = 0;
     for (const auto& [id, process] : processes_) {
-      if (process.record.pid != pid || (same_folder && process.folder != folder)) continue;
+      if ((pid >= 0 ? process.record.pid != pid : !same_folder) || (same_folder && process.folder != folder)) continue;
       if (rank && process.record.rank && *rank != *process.record.rank) continue;
       const bool timed = time != kUnknownTime && process.first != kUnknownTime;
       if (timed && (time < process.first - kNear || time > process.last + kNear)) continue;

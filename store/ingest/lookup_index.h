@@ -40,7 +40,8 @@ class LookupIndex : public RecordSink {
   void begin_source(std::string folder) { folder_ = std::move(folder); }
 
   /// The one process that a log's lines of `pid` come from: known from a trace in the same folder, or else anywhere,
-  /// within a minute of that time. Null: none, or more than one.
+  /// within a minute of that time. Negative `pid`: the log does not tell it, the folder decides. Null: none, or more
+  /// than one.
   [[nodiscard]] const KnownProcess* match(std::int64_t pid, std::optional<int> rank, Nanoseconds time,
                                           const std::string& folder) const;
 

@@ -23,17 +23,6 @@ std::string folder_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-/// Whether a line of that text begins a message, though the one before it had the same prefix: two in one millisecond.
-bool begins_message(std::string_view text) {
-  for (const std::string_view start :
-       {"FX graph cache hash details", "fx graph cache ", "fx graph unable", "Bypassing ",
-        "Autograd graph cache hash details", "AOTAutograd cache ", "AOTAutogradCache unable", "FxGraphCache unable",
-        "Writing AOTAutograd", "Recording ", "Unable to create cache", "FXGraphCache cache miss"}) {
-    if (text.starts_with(start)) return true;
-  }
-  return false;
-}
-
 class LogReader {
  public:
   LogReader(Source& source, const LogOptions& options, ComponentPool& pool, RecordSink& sink, const LookupIndex* known)
@@ -99,7 +88,9 @@ class LogReader {
 
   void take(std::string_view text) {
     const auto line = LogLine::parse(text);
+    if (!line && (plain_ || summary_.lines == 0)) return take_plain(text);
     if (!line) return;
+    plain_ = false;
     ++summary_.lines;
     State* state = state_of(*line);
     if (state == nullptr) return;
@@ -117,6 +108,30 @@ class LogReader {
     state->level = line->level;
     state->compile = line->compile;
     state->time = state->clock.utc(line->time);
+  }
+
+  /// A line of a log in a format of the user's own.
+  void take_plain(std::string_view text) {
+    const auto line = PlainLine::parse(text);
+    if (line && !line->text.empty()) {
+      LogLine first;
+      first.prefix = "plain";
+      State* state = state_of(first);
+      if (state == nullptr) return;
+      flush(*state);
+      plain_ = true;
+      ++summary_.lines;
+      state->prefix = first.prefix;
+      state->level = line->level;
+      state->path = line->path;
+      state->text = line->text;
+    } else if (const auto at = states_.find(-1); at != states_.end() && !at->second.prefix.empty()) {
+      State& state = at->second;
+      if (line) return flush(state);
+      if (state.text.size() + text.size() >= options_.max_message) return;
+      state.text += '\n';
+      state.text += text;
+    }
   }
 
   void flush(State& state) {
@@ -138,7 +153,7 @@ class LogReader {
     record.identity = fmt::format("log:{}:{}", digest_, line.pid);
     record.pid = line.pid;
     record.rank = line.rank;
-    record.start = clock_.utc(line.time);
+    if (line.time.month > 0) record.start = clock_.utc(line.time);
     const KnownProcess* known = nullptr;
     if (known_ != nullptr) {
       known = known_->match(line.pid, line.rank, record.start, folder_of(source_.path()));
@@ -171,6 +186,7 @@ class LogReader {
   const LookupIndex* known_;
   TraceClock clock_;
   std::string head_, digest_, line_;
+  bool plain_ = false;  ///< lines without PyTorch's own prefix were understood, and none with it
   std::map<std::int64_t, State> states_;
   LogSummary summary_;
 };
@@ -192,6 +208,8 @@ bool looks_like_torch_log(std::string_view head) {
         line && line->path.starts_with("torch") && !line->text.starts_with('{')) {
       return true;
     }
+    const auto plain = PlainLine::parse(head.substr(0, end));
+    if (plain && plain->text.find(" for key ") != std::string_view::npos) return true;
     if (end == std::string_view::npos) return false;
     head.remove_prefix(end + 1);
   }

@@ -9,6 +9,10 @@
 
 namespace keyhole {
 
+/// After torch._dynamo.reset() the compile ids of a process begin anew: CompileId::attempt is raised by so much for
+/// each reset before.
+inline constexpr std::int64_t kAttemptsPerReset = 1000;
+
 /// The time of a header line: the machine's local time, without a year and without a time zone.
 struct LocalTime {
   int month = 0, day = 0;

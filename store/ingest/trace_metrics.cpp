@@ -116,10 +116,11 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
     }
   }
   context_.sink.compile(id_, ended);
-  if (!backward && record.compile.attempt > 0) {  // what dynamo_start announced was given up for this attempt
+  if (const auto attempt = record.compile.attempt % kAttemptsPerReset;
+      !backward && attempt > 0) {  // what dynamo_start announced was given up for this attempt
     CompileRecord given_up;
     given_up.id = ended.id;
-    given_up.id.attempt = 0;
+    given_up.id.attempt -= attempt;
     given_up.fail_reason = "started over: " + restarts;
     given_up.finished = true;
     context_.sink.compile(id_, given_up);

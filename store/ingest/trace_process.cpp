@@ -120,12 +120,27 @@ TraceProcess::Compile& TraceProcess::compile_of(const TraceRecord& record) {
 }
 
 void TraceProcess::take(const TraceRecord& record) {
+  CompileId id = record.compile;
+  id.attempt = 0;
+  if (record.kind == "dynamo_start") {
+    const auto earlier = compiles_.find(id);
+    if (earlier != compiles_.end() && earlier->second.start != kUnknownTime) ++resets_[id];
+  }
+  const auto resets = resets_.empty() ? resets_.end() : resets_.find(id);
+  if (resets == resets_.end()) return take_known(record);
+  TraceRecord later = record;
+  later.compile.attempt += resets->second * kAttemptsPerReset;
+  take_known(later);
+}
+
+void TraceProcess::take_known(const TraceRecord& record) {
   const std::string_view kind = record.kind;
   if (kind == "chromium_event") return on_chromium_event(record);
   if (kind == "artifact") return on_artifact(record);
   if (kind == "str") return on_string(record);
   if (kind == "dynamo_start") return on_dynamo_start(record);
   if (kind == "create_symbol") return on_symbol(record);
+  if (kind == "guard_added" || kind == "guard_added_fast") return on_guard(record);
   if (kind == "inductor_output_code") return on_output_code(record);
   if (kind == "compilation_metrics") return on_metrics(record, false);
   if (kind == "bwd_compilation_metrics") return on_metrics(record, true);
@@ -264,6 +279,32 @@ void TraceProcess::on_symbol(const TraceRecord& record) {
       json.skip();
   }
   if (!symbol.symbol.empty()) context_.sink.symbol(id_, symbol);
+}
+
+/// A condition on sizes and the line of the program that asked for it: a text of kind dynamo_guards with the line for
+/// its name ("train.py:12: if n > 4:"). Those of Inductor have no such line and are left out: there are thousands, and
+/// what they ask does not come from the program.
+void TraceProcess::on_guard(const TraceRecord& record) {
+  TextRecord guard;
+  guard.compile = record.compile;
+  guard.kind = TextKind::dynamo_guards;
+  JsonCursor json(record.metadata);
+  if (!json.enter_object()) return;
+  while (const auto key = json.next_key()) {
+    if (*key == "expr") {
+      guard.text = json.string().value_or("");
+    } else if (*key == "user_stack") {
+      const Frame frame = last_frame(json);
+      if (frame.line < 0) return;
+      const std::string file = frame.file_name.empty() ? file_named(frame.file) : frame.file_name;
+      guard.name = file.substr(file.find_last_of('/') + 1) + ':' + std::to_string(frame.line);
+      if (!frame.code.empty()) guard.name += ": " + frame.code;
+    } else {
+      json.skip();
+    }
+    if (!guard.text.empty() && !guard.name.empty()) break;
+  }
+  if (!guard.text.empty() && !guard.name.empty()) context_.sink.text(id_, guard);
 }
 
 void TraceProcess::on_output_code(const TraceRecord& record) {

@@ -75,6 +75,7 @@ class TraceProcess {
     std::optional<bool> force_disable, fx_graph_cache, enable_autograd, bundled, caching_precompile;
   };
 
+  void take_known(const TraceRecord& record);
   Compile& compile_of(const TraceRecord& record);
   Nanoseconds time_of(const TraceRecord& record) const { return context_.clock.utc(record.local); }
   Direction direction_here(const Compile& compile) const;
@@ -89,6 +90,7 @@ class TraceProcess {
   void on_chromium_event(const TraceRecord& record);
   void on_dynamo_start(const TraceRecord& record);
   void on_symbol(const TraceRecord& record);
+  void on_guard(const TraceRecord& record);
   void on_string(const TraceRecord& record);
   void on_output_code(const TraceRecord& record);
   void on_metrics(const TraceRecord& record, bool backward);
@@ -113,6 +115,7 @@ class TraceProcess {
   std::map<std::string, std::string, std::less<>> versions_;  // name → JSON value
   std::unordered_map<std::int64_t, std::string> strings_;
   std::map<CompileId, Compile> compiles_;
+  std::map<CompileId, std::int64_t> resets_;                ///< how often an id began anew; absent: never
   std::unordered_map<std::size_t, std::int64_t> ordinals_;  // hash of layer and key → how often it was looked up
 };
 

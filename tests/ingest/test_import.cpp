@@ -55,6 +55,19 @@ class TestImport : public QObject {
   }
 
  private slots:
+  void an_emptied_cache_folder_is_a_snapshot() {
+    const std::string empty = fresh().toStdString();
+    QVERIFY(QDir().mkpath(QString::fromStdString(empty)));
+    CollectingSink sink;
+    ComponentPool pool;
+    QVERIFY(!import_path(empty, {}, pool, sink));
+    ImportOptions options;
+    options.location = "/cache";
+    const auto read = import_path(empty, options, pool, sink);
+    QVERIFY(read.has_value());
+    QCOMPARE(read->folders, std::int64_t{1});
+    QCOMPARE(sink.snapshots.size(), std::size_t{1});
+  }
   void kinds_are_told_by_content() {
     const QString folder = fresh();
     QCOMPARE(detect("/no/such/thing"), SourceKind::missing);

@@ -61,6 +61,38 @@ class TestTorchLog : public QObject {
   }
 
  private slots:
+  void a_log_without_pytorchs_prefix_data() {
+    QTest::addColumn<QString>("prefix");
+    QTest::newRow("short") << "DEBUG:torch._inductor.codecache:";
+    QTest::newRow("own") << "2026-11-21 10:43:44,487 torch._inductor.codecache DEBUG ";
+    QTest::newRow("level") << "DEBUG: ";
+  }
+  /// TORCH_LOGS_FORMAT: "short", or what the user gave.
+  void a_log_without_pytorchs_prefix() {
+    QFETCH(QString, prefix);
+    const std::string p = prefix.toStdString();
+    const std::string details = "[" + kDigest +
+                                "] gm: <lambda>()\n\n\ndef forward(self, arg0_1):\n    return (arg0_1,)\n[" + kDigest +
+                                "] cache_key_tag: fx graph cache miss for key \n";
+    const std::string text = "loading data\n" + p + "Autograd graph cache hash details for key " + kAot + ":\n" +
+                             details + p + "AOTAutograd cache miss for key " + kAot + "\n" + p +
+                             "FX graph cache hash details for key " + kFx + ":\n" + details + p +
+                             "fx graph cache miss for key " + kFx + "\nstep 1 loss 0.5\n";
+    CollectingSink sink;
+    ComponentPool pool;
+    const auto rows = read(text, sink, pool);
+    QCOMPARE(rows.size(), std::size_t{2});
+    QCOMPARE(rows[0].layer, Layer::aot_autograd);
+    QCOMPARE(rows[0].key, kAot);
+    QCOMPARE(rows[0].components.size(), std::size_t{2});
+    QCOMPARE(rows[1].layer, Layer::fx_graph);
+    QCOMPARE(rows[1].key, kFx);
+    QCOMPARE(rows[1].outcome, Outcome::miss);
+    QCOMPARE(rows[1].components.size(), std::size_t{2});
+    QVERIFY(rows[1].components[0]->text.find("def forward") != std::string::npos);
+    QVERIFY(looks_like_torch_log(text));
+    QVERIFY(!looks_like_torch_log("DEBUG:root:Recording the losses\nBypassing the warm-up\n"));
+  }
   void key_details_and_outcomes() {
     ComponentPool pool;
     CollectingSink sink;

@@ -61,6 +61,7 @@ class TestTraceRecords : public QObject {
   void remote_keys();
   void profiles();
   void symbols();
+  void guards_and_the_lines_that_ask_for_them();
   void bundled_hits();
   void several_graphs_of_one_frame();
   void compiled_autograd();
@@ -150,6 +151,10 @@ void TestTraceRecords::compile_ids_begin_anew_after_a_reset() {
   QCOMPARE(rows[0].ordinal, std::int64_t{0});
   QCOMPARE(rows[1].ordinal, std::int64_t{1});
   QCOMPARE(rows[0].cost, 2 * kSecond);
+  // Two models that were both compiled as 0/0 are two compiles.
+  QCOMPARE(rows[0].compile.attempt, std::int64_t{0});
+  QCOMPARE(rows[1].compile.attempt, std::int64_t{1000});
+  QCOMPARE(rows[1].compile.text(), std::string("0/0"));
 }
 
 void TestTraceRecords::a_graph_break_starts_over() {
@@ -383,6 +388,21 @@ void TestTraceRecords::profiles() {
   QCOMPARE(process.of(Layer::dynamo).at(0).status, std::string("pgo_hit"));
   QCOMPARE(process.of(Layer::dynamo).at(0).key, std::string("job:None:"));
   QCOMPARE(process.of(Layer::remote).at(0).outcome, Outcome::miss);
+}
+
+void TestTraceRecords::guards_and_the_lines_that_ask_for_them() {
+  trace_.record(
+      "guard_added_fast",
+      R"x({"expr": "((s77//4)) > 3", "user_stack": [{"line": 3, "name": "<module>", "filename": 1}, {"line": 19, )x"
+      R"x("name": "f", "filename": 1, "loc": "if x.shape[0]//4>3: a=1.0"}], "stack": []})x");
+  trace_.record("guard_added_fast", R"({"expr": "s27*s77 <= 4096", "user_stack": [], "stack": []})");  // Inductor's own
+  std::vector<TextRecord> guards;
+  for (const TextRecord& t : one().texts) {
+    if (t.kind == TextKind::dynamo_guards && !t.name.empty()) guards.push_back(t);
+  }
+  QCOMPARE(guards.size(), std::size_t{1});
+  QCOMPARE(guards[0].text, std::string("((s77//4)) > 3"));
+  QCOMPARE(guards[0].name, std::string("model.py:19: if x.shape[0]//4>3: a=1.0"));
 }
 
 void TestTraceRecords::symbols() {
