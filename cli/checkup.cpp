@@ -134,6 +134,11 @@ std::vector<Finding> check_variables(Variables variables) {
                    fmt::format("unset {}, or warm up with it too", name)});
     break;
   }
+  if (const auto value = variables("TORCH_LOGS_FORMAT"); value && !value->empty())
+    out.push_back({false, "log", "TORCH_LOGS_FORMAT=" + *value,
+                   "a debug log in this format has no process, no time and no compile id: its lookups can be compared, but "
+                   "not placed in a compile",
+                   "unset TORCH_LOGS_FORMAT, or record a trace (TORCH_TRACE)"});
   if (const auto value = variables("TORCH_COMPILE_DISABLE"); value && *value == "1")
     out.push_back({false, "cache_off", "TORCH_COMPILE_DISABLE=1", "torch.compile does nothing, so nothing is looked up",
                    "unset TORCH_COMPILE_DISABLE"});

@@ -35,11 +35,11 @@ bool Command::given(const char* name) const {
   return app_->count(name) > 0;
 }
 
-Command Commands::add(const char* name, const char* description, const std::string& example) {
+Command Commands::add(const char* name, const char* description, const std::string& example, bool json_flag) {
   last_ = app_.add_subcommand(name, description);
   last_->set_help_flag("-h,--help", "Print this");
   last_->add_option("--store", globals_.store, "The store's folder");
-  last_->add_flag("--json", globals_.json, "Print JSON");
+  if (json_flag) last_->add_flag("--json", globals_.json, "Print JSON");
   last_->footer("Example:\n" + example);
   return Command(*last_);
 }

@@ -47,8 +47,9 @@ class Commands {
 
   Commands(CLI::App& app, Globals& globals) : app_(app), globals_(globals) {}
 
-  /// A subcommand with --store and --json. `example` is shown below its options.
-  Command add(const char* name, const char* description, const std::string& example);
+  /// A subcommand with --store and --json (unless --json is an option of its own there). `example` is shown below its
+  /// options.
+  Command add(const char* name, const char* description, const std::string& example, bool json_flag = true);
   /// What happens when the command that was added last was given: the exit status.
   void on(Action action);
   /// Reads the command line and does what it says: the exit status.
@@ -77,6 +78,8 @@ void add_guards(Commands& commands);
 void add_ranks(Commands& commands);
 void add_expect_hit(Commands& commands);
 void add_compare(Commands& commands);
+void add_predict(Commands& commands);
+void add_export(Commands& commands);
 void add_verify(Commands& commands);
 void add_gc(Commands& commands);
 void add_backup(Commands& commands);

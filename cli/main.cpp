@@ -53,6 +53,8 @@ int run(int argc, char** argv) {
   add_ranks(commands);
   add_expect_hit(commands);
   add_compare(commands);
+  add_predict(commands);
+  add_export(commands);
   add_verify(commands);
   add_gc(commands);
   add_backup(commands);

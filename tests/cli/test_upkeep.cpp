@@ -28,7 +28,7 @@ class TestUpkeep : public QObject {
   void help_has_an_example_data() {
     QTest::addColumn<QString>("name");
     for (const char* name : {"verify", "backup", "gc", "search", "ls", "stats", "guards", "ranks", "doctor",
-                             "expect-hit", "compare"})
+                             "expect-hit", "compare", "predict", "export"})
       QTest::newRow(name) << name;
   }
   void help_has_an_example() {
