@@ -240,7 +240,7 @@ std::int64_t Interner::component_set(const std::vector<ComponentPtr>& components
   ComponentPtr graph = nullptr;
   for (const ComponentPtr c : components) {
     members.push_back(component(c));
-    if (c->name == "gm") graph = c;
+    if (c->name == "gm" || c->name == "source") graph = c;
   }
   const Hash128 h{hash64(bytes_of(members)), hash64(bytes_of(members), kSecondSeed)};
   if (sets_.size() >= kRemembered) sets_.clear();

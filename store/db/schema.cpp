@@ -57,7 +57,7 @@ CREATE TABLE component_group(
   id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, kind INTEGER NOT NULL, base INTEGER, members BLOB NOT NULL) STRICT;
 CREATE INDEX component_group_by_hash ON component_group(hash);
 CREATE INDEX component_group_whole ON component_group(kind) WHERE base IS NULL;
--- The components of a key in their order: a list of groups. graph: the text of component `gm`.
+-- The components of a key in their order: a list of groups. graph: the text of component `gm`, of a compile's `source`.
 CREATE TABLE component_set(
   id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, graph INTEGER, groups BLOB NOT NULL) STRICT;
 CREATE INDEX component_set_by_hash ON component_set(hash);

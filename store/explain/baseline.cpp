@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "causes_compile.h"
 #include "change.h"
 #include "graph_text.h"
 
@@ -20,11 +21,16 @@ constexpr std::size_t kReadGraphs = 12;
 // Of a longer graph the beginning decides.
 constexpr std::size_t kGraphBytes = 256 * 1024;
 
+/// Of compiles: how the sources' paths stand to each other.
+enum class Source : std::uint8_t { none, other, moved, same };
+
 struct Entry {
   const LookupRow* row = nullptr;
   ComponentPtr gm = nullptr;
   double graph = 0, function = 0, inputs = 0, environment = 0;
-  bool graph_read = false, same_graph = false, same_id = false;
+  bool same_graph = false, same_id = false;
+  Source source = Source::none;
+  bool named = false;  ///< the function's name is not one that many models' functions have
   [[nodiscard]] double score() const {
     return kGraph * graph + kFunction * function + kCompileId * (same_id ? 1 : 0) + kInputs * inputs +
            kEnvironment * environment;
@@ -47,6 +53,15 @@ std::string_view base_name(std::string_view path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
+/// Whether a function's name tells it from those of other models in the same file.
+bool names_one(std::string_view function) {
+  for (const std::string_view common :
+       {"forward", "__call__", "<lambda>", "inner", "wrapper", "fn", "func", "f", "main"}) {
+    if (function == common) return false;
+  }
+  return true;
+}
+
 /// 1: the same function; 0: another one; between: cannot be told. A function of a library (Sequential.forward) is that
 /// of many models.
 double same_function(const LookupRow& a, const LookupRow& b) {
@@ -54,6 +69,12 @@ double same_function(const LookupRow& a, const LookupRow& b) {
   if (a.function != b.function || base_name(a.filename) != base_name(b.filename)) return 0;
   if (of_a_library(a.filename)) return 0.5;
   return a.line == b.line ? 1 : 0.85;  // the file was edited above it, or it is a method of another class
+}
+
+/// A compile that started over, or came after a reset, keeps its id.
+bool same_id(CompileId a, CompileId b) {
+  a.attempt = b.attempt = 0;
+  return a.known() && a == b;
 }
 
 double similarity_of(ComponentPtr a, ComponentPtr b) {
@@ -89,13 +110,19 @@ void compare_components(const LookupRow& subject, Entry& e) {
 }
 
 bool comparable(const Entry& e) {
+  if (e.source != Source::none) return e.source != Source::other;
   if (e.same_graph) return true;
+  if (e.same_id && (e.function == 1 || (e.function >= 0.85 && e.named))) return true;  // rewritten, however much
   if (e.function >= 0.85) return e.graph >= (e.same_id ? 0.12 : 0.25);
   if (e.function >= 0.5) return e.graph >= (e.same_id ? 0.45 : 0.55);
   return e.graph >= 0.65;
 }
 
 std::string reason_of(const Entry& e) {
+  if (e.source != Source::none)
+    return e.source == Source::same    ? "same source"
+           : e.source == Source::moved ? "a source of the same name in another folder"
+                                       : "another source";
   std::string out;
   const auto add = [&](std::string_view s) { out += (out.empty() ? "" : ", ") + std::string(s); };
   if (e.same_graph) {
@@ -134,7 +161,16 @@ std::vector<Baseline> rank_baselines(const Case& c) {
     e.same_graph = e.gm != nullptr && gm != nullptr && e.gm->digest == gm->digest;
     e.graph = e.same_graph || (gm == nullptr && e.gm == nullptr) ? 1 : 0;
     e.function = same_function(row, subject);
-    e.same_id = row.record.compile.known() && row.record.compile == subject.record.compile;
+    e.named = names_one(subject.function);
+    e.same_id = same_id(row.record.compile, subject.record.compile);
+    if (row.process == subject.process && e.same_id) e.function = std::min(e.function, 0.5);  // begun anew, or a part
+    if (const std::string_view path = source_of(subject); !path.empty()) {
+      const std::string_view other = source_of(row);
+      // A compile that failed ended before it told what it read.
+      if (other.empty() || row.record.status == "compile_failed") continue;
+      e.source = other == path ? Source::same : base_name(other) == base_name(path) ? Source::moved : Source::other;
+      e.graph = e.source == Source::same ? 1 : e.source == Source::moved ? 0.6 : 0;
+    }
     compare_components(subject, e);
     entries.push_back(e);
   }
@@ -142,7 +178,7 @@ std::vector<Baseline> rank_baselines(const Case& c) {
                    [](const Entry& a, const Entry& b) { return a.score() > b.score(); });
   std::unordered_map<ComponentPtr, double> known;
   for (Entry& e : entries) {
-    if (e.graph == 1) continue;
+    if (e.graph == 1 || e.source != Source::none) continue;
     auto found = known.find(e.gm);
     if (found == known.end() && known.size() < kReadGraphs) found = known.emplace(e.gm, similarity_of(e.gm, gm)).first;
     if (found != known.end()) {

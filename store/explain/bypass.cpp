@@ -14,8 +14,11 @@ struct Advice {
 // Reasons of torch/_inductor/codecache.py (_check_can_cache, _check_for_hop, _check_frozen_params, FxGraphCachePickler)
 // and torch/_functorch/_aot_autograd/autograd_cache.py (check_cacheable, check_node_safe) of PyTorch 2.13. The first
 // that fits.
-constexpr std::array<Advice, 29> kAdvice = {{
-    {"force_disable_caches", "unset TORCHINDUCTOR_FORCE_DISABLE_CACHES, and TORCH_COMPILE_DEBUG, which implies it"},
+constexpr std::array<Advice, 32> kAdvice = {{
+    {"force_disable_caches",
+     "set torch.compiler.config.force_disable_caches = False; unset TORCHINDUCTOR_FORCE_DISABLE_CACHES"},
+    {"enable_autograd_cache is False",
+     "set torch._functorch.config.enable_autograd_cache = True (TORCHINDUCTOR_AUTOGRAD_CACHE=1)"},
     {"fx_graph_cache is False", "set torch._inductor.config.fx_graph_cache = True (TORCHINDUCTOR_FX_GRAPH_CACHE=1)"},
     {"with_effects", "take the side effect (print, a torchbind call) out of the compiled function"},
     {"function name: print", "take the print out of the compiled function"},
@@ -57,6 +60,10 @@ constexpr std::array<Advice, 29> kAdvice = {{
      "compiled autograd graphs are not cached; switch torch._dynamo.config.compiled_autograd off where it is not "
      "needed"},
     {"subclass", "give the tensor subclass a method _stable_hash_for_caching"},
+    {"was not found as",
+     "define the class at the top level of a module that can be imported: it is pickled by its name"},
+    {"Can't get local object",
+     "define it at the top level of a module that can be imported: it is pickled by its name"},
     {"pickle", "take the object that cannot be pickled out of the graph's options (a lambda, a local class)"},
 }};
 
@@ -106,6 +113,26 @@ std::string normalise_reason(std::string_view reason) {
   }
   while (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
+}
+
+std::string recompile_sentence(std::string_view reason) {
+  // "0/0: k == 8  # def f(x, k): return x * k  # train.py:16 in f", then the stack on further lines.
+  const std::string_view stack = "User stack trace:";
+  std::string text = normalise_reason(reason.substr(0, reason.find(stack)));
+  const std::size_t colon = text.find(": ");
+  const bool by_id = colon != std::string::npos && colon < 16 && text.find_first_not_of("!0123456789/_") == colon;
+  const std::size_t code = text.find(" # ", by_id ? colon : 0);
+  if (!by_id || code == std::string::npos) return text;
+  std::string guard = text.substr(colon + 2, code - colon - 2);
+  while (!guard.empty() && guard.back() == ' ') guard.pop_back();
+  std::string where = text.substr(code + 3);
+  // The place last, and of its path the file's name.
+  if (const std::size_t place = where.rfind(" # "); place != std::string::npos) {
+    std::string file = where.substr(place + 3);
+    file.erase(0, file.find_last_of('/') + 1);
+    where = where.substr(0, place) + " (" + file + ')';
+  }
+  return "the guard `" + guard + "` of compile " + text.substr(0, colon) + " failed: " + where;
 }
 
 std::string fix_of_bypass(std::string_view reason) {

@@ -26,7 +26,8 @@ struct CauseItem {
 struct InputCounts {
   std::size_t before = 0, after = 0;
   bool reordered = false;
-  [[nodiscard]] bool other_count() const { return before != after; }
+  bool symbolic = false;  ///< their number differs by symbolic sizes alone
+  [[nodiscard]] bool other_count() const { return before != after && !symbolic; }
 };
 
 class CauseFinder {
@@ -44,11 +45,16 @@ class CauseFinder {
   void tell_training(CauseItem& i);
   void tell_functorch(CauseItem& i);
   void tell_unstable();
-  /// In how many runs the component was seen, if no two runs agree on it; else 0.
+  static bool free_text(const CauseItem& item);
+  static bool looks_made_up(const CauseItem& item);
+  /// In how many runs the component was seen with this graph, if no two runs agree on it; else 0.
   std::size_t distinct_runs(const CauseItem& item) const;
   void graph_and_inputs();
   void read_graphs(const CauseItem& gm);
   [[nodiscard]] bool follows_inputs(const GraphDifference& d, const std::vector<CauseItem*>& in) const;
+  /// Sizes became symbols, or symbols sizes: the tensors are the same ones, what stands between them is not.
+  CauseItem* find_symbolic(const std::vector<CauseItem*>& in);
+  bool set_behind_the_program(const std::vector<CauseItem*>& in);
   Role graph_role(const std::vector<CauseItem*>& in, bool environment);
   void tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in);
   /// The digest differs, what is printed does not.

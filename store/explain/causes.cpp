@@ -10,6 +10,7 @@
 #include "causes.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 #include "cause_finder.h"
@@ -127,6 +128,9 @@ void CauseFinder::environment() {
       }
     } else if (attr == "inductor_config" || attr == "inductor_config_comms") {
       i.rank = index == "deterministic" ? 4 : 5;
+      // torch.use_deterministic_algorithms sets it.
+      if (index == "deterministic" && find_attr("deterministic_algorithms_settings") != nullptr)
+        i.role = Role::consequence;
       // A new version brings new flags and new defaults.
       if (upgrade && (one_side || other_flags)) i.role = Role::consequence;
       if (set_by_another(index)) i.role = Role::consequence;
@@ -196,23 +200,64 @@ void CauseFinder::tell_unstable() {
     if (!names_environment(i) || i.change.before == nullptr || i.change.after == nullptr ||
         i.change.attr() == "fx_kwargs")
       continue;
-    const std::string_view kind = instability(i.change.name(), i.change.before->text, i.change.after->text, where);
-    if (kind.empty()) continue;
+    std::string_view kind = instability(i.change.name(), i.change.before->text, i.change.after->text, where);
+    const std::size_t runs = distinct_runs(i);
+    // A form that tells nothing, but no run ever came back to a value, while the graph stayed the same.
+    if (kind.empty() && runs > 2 && free_text(i) && find("gm") == nullptr && looks_made_up(i)) kind = "uuid";
+    if (kind.empty()) {
+      if (runs > 2) i.note = "it differed in each of " + std::to_string(runs) + " runs";
+      continue;
+    }
     const char opens = i.change.after->text.empty() ? ' ' : i.change.after->text.front();
     if (kind == "order" && opens != '{' && opens != 'f') {
       i.narrowed.cause_class = "order";
       continue;
     }
     i.narrowed.cause_class = "instability:" + std::string(kind);
-    const std::size_t runs = distinct_runs(i);
     if (runs > 2) i.note = "it differed in each of " + std::to_string(runs) + " runs";
   }
 }
 
+/// A component whose text the user or a program chose freely; a flag or a number of threads is none.
+bool CauseFinder::free_text(const CauseItem& item) {
+  const std::string_view attr = item.change.attr();
+  const std::string& cls = item.narrowed.cause_class;
+  return attr != "cpp_runtime_thread_count" && attr != "torch_version" &&
+         (cls == "tag" || cls == "custom_pass" || cls == "config" || cls == "env" || cls == "kernel_source");
+}
+
+/// Random digits: where two texts begin to differ stands in both a word of six or more letters and digits, a digit
+/// among them, that is another one from its first half on. A round number is a setting, and so is one of a series.
+bool CauseFinder::looks_made_up(const CauseItem& item) {
+  constexpr std::size_t kShort = 6;
+  const auto alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  const std::string_view a = item.change.before->text;
+  const std::string_view b = item.change.after->text;
+  std::size_t differs = 0;
+  while (differs < a.size() && differs < b.size() && a[differs] == b[differs]) ++differs;
+  std::size_t begin = differs;
+  while (begin > 0 && alnum(a[begin - 1])) --begin;
+  const auto made_up = [&](std::string_view text) {
+    std::size_t end = begin;
+    while (end < text.size() && alnum(text[end])) ++end;
+    const std::string_view word = text.substr(begin, end - begin);
+    return word.size() >= kShort && word.find_first_of("0123456789") != std::string_view::npos &&
+           differs - begin < word.size() / 2 && word.substr(word.size() - 2) != "00";
+  };
+  return made_up(a) && made_up(b);
+}
+
 std::size_t CauseFinder::distinct_runs(const CauseItem& item) const {
   std::map<std::int64_t, Digest> seen{{case_.subject.run, item.change.after->digest}};
+  const auto gm_of = [](const LookupRow& row) {
+    for (const ComponentPtr c : row.record.components) {
+      if (c->name == "gm") return c->digest;
+    }
+    return Digest{};
+  };
+  const Digest graph = gm_of(case_.subject);
   for (const LookupRow& row : case_.candidates) {
-    if (row.run == case_.subject.run) continue;
+    if (row.run == case_.subject.run || !(gm_of(row) == graph)) continue;
     for (const ComponentPtr c : row.record.components) {
       if (c->name == item.change.name()) seen[row.run] = c->digest;
     }
@@ -234,7 +279,7 @@ Causes CauseFinder::collect() {
   out.graph_program = program_;
   out.graph_counts = counts_;
   out.inputs_before = inputs_.before;
-  out.inputs_after = inputs_.after;
+  out.inputs_after = inputs_.symbolic ? inputs_.before : inputs_.after;
   const bool no_root =
       std::none_of(items_.begin(), items_.end(), [](const CauseItem& i) { return i.role == Role::root; });
   if (no_root && !items_.empty()) items_.front().role = Role::root;

@@ -16,6 +16,7 @@ class Evidence;
 struct Causes {
   std::vector<Cause> causes;         ///< roots first, in the order in which to act on them
   std::vector<std::string> aspects;  ///< of each cause: "shape", "dtype"; empty where there is none
+  std::vector<std::string> told;     ///< of each cause a sentence of its own; empty, or no list: it is made of the rest
   std::string graph_story;           ///< how the gm cause begins in a sentence: "added ", "constant "
   std::string graph_program;  ///< how the graph that Dynamo captured changed, where gm shows another one: "`a` → `b`"
   std::string graph_counts;   ///< " (+3 −1 lines)"; empty for one line

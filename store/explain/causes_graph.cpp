@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cause_finder.h"
+#include "keyhole/key/tensor_metadata.h"
 
 namespace keyhole::explain_detail {
 namespace {
@@ -67,6 +68,14 @@ void CauseFinder::graph_and_inputs() {
   });
   const bool backward = case_.subject.record.direction == Direction::backward;
   for (CauseItem* i : in) i->rank = 6;
+  if (CauseItem* size = find_symbolic(in); size != nullptr) {
+    inputs_.symbolic = true;
+    for (CauseItem* i : in) {
+      if (i != size) i->role = Role::consequence;
+    }
+    if (CauseItem* indices = find("fx_kwargs[static_input_idxs]")) indices->role = Role::consequence;
+    in = {size};
+  }
   if (gm != nullptr) {
     gm->rank = 7;
     read_graphs(*gm);
@@ -98,6 +107,40 @@ void CauseFinder::graph_and_inputs() {
   }
 }
 
+CauseItem* CauseFinder::find_symbolic(const std::vector<CauseItem*>& in) {
+  if (inputs_.before == inputs_.after) return nullptr;
+  const auto tensors = [](const std::vector<ComponentPtr>& set, bool& only) {
+    std::vector<ComponentPtr> out;
+    for (const ComponentPtr c : set) {
+      if (c->name.rfind("example_inputs[", 0) != 0 || parse_symbol_text(c->text)) continue;
+      only &= parse_tensor_metadata(c->text).has_value();
+      out.push_back(c);
+    }
+    return out;
+  };
+  bool only = true;
+  const auto before = tensors(baseline_.record.components, only);
+  const auto after = tensors(case_.subject.record.components, only);
+  if (!only || before.size() != after.size()) return nullptr;
+  CauseItem* found = nullptr;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    if (before[i]->digest == after[i]->digest) continue;
+    const Narrowed n = narrow({before[i], after[i]});
+    // Other sizes, or another tensor altogether.
+    if (n.cause_class != "shape" || n.aspect != "shape" || n.before.find(" torch.") != std::string::npos)
+      return nullptr;
+    if (found != nullptr) continue;
+    for (CauseItem* item : in) {
+      if (item->change.name() == after[i]->name) found = item;
+    }
+    if (found == nullptr) return nullptr;
+    found->narrowed = n;
+    found->note = "the graph takes " + std::to_string(inputs_.before) + " → " + std::to_string(inputs_.after) +
+                  " inputs: sizes that are symbols are inputs too";
+  }
+  return found;
+}
+
 void CauseFinder::read_graphs(const CauseItem& gm) {
   if (gm.change.before == nullptr || gm.change.after == nullptr) return;
   before_ = read_graph(gm.change.before->text);
@@ -116,6 +159,14 @@ bool CauseFinder::follows_inputs(const GraphDifference& d, const std::vector<Cau
   return d.reshapes_only && follow_sizes(d.numbers, sizes_);
 }
 
+/// What a backward is given is what its forward saved: with autocast in other types, though no input changed.
+bool CauseFinder::set_behind_the_program(const std::vector<CauseItem*>& in) {
+  const auto& modes = evidence_.modes();
+  return std::any_of(modes.begin(), modes.end(), [](const auto& m) { return m.name == "autocast_state"; }) &&
+         std::any_of(in.begin(), in.end(),
+                     [](const CauseItem* i) { return i->narrowed.before.find("torch.") != std::string::npos; });
+}
+
 Role CauseFinder::graph_role(const std::vector<CauseItem*>& in, bool environment) {
   const bool dynamo_graph = aot_layer();
   std::optional<GraphDifference> user = dynamo_graph ? std::optional(difference_) : evidence_.user_graph();
@@ -125,8 +176,11 @@ Role CauseFinder::graph_role(const std::vector<CauseItem*>& in, bool environment
     return environment && user && (user->same || user->names_only) ? Role::consequence : Role::root;
   }
   if (!in.empty()) {
+    if (case_.subject.record.direction == Direction::backward && user && (user->same || user->names_only) &&
+        set_behind_the_program(in))
+      return Role::root;
     if (user) return follows_inputs(*user, in) ? Role::consequence : Role::root;
-    if (follows_inputs(difference_, in)) return Role::consequence;
+    if (inputs_.symbolic || follows_inputs(difference_, in)) return Role::consequence;
     const bool sizes_only = std::all_of(in.begin(), in.end(), [](const CauseItem* i) {
       return i->narrowed.cause_class == "shape" || i->narrowed.cause_class == "stride";
     });
@@ -150,9 +204,11 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
   }
   const GraphDifference* d = &difference_;
   const auto& user = evidence_.user_graph();
-  if (difference_.same && user && !user->same && !aot_layer()) {
+  if (user && !user->same && !aot_layer() &&
+      (difference_.same || ((difference_.names_only || difference_.results) && !user->names_only))) {
     d = &*user;
-    gm.note = "the printed code is equal; the graphs that Dynamo captured differ";
+    gm.note = difference_.same ? "the printed code is equal; the graphs that Dynamo captured differ"
+                               : "read from the graphs that Dynamo captured; of Inductor's the operations are equal";
   }
   n.before = d->before;
   n.after = d->after;
@@ -162,6 +218,8 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
   } else if (d->moved_only && !d->same) {
     n.cause_class = "order";
     story_ = "the same operations in another order: ";
+  } else if (d->results && d->added + d->removed + d->changed == 1) {
+    story_ = "the values that it returns: ";
   } else if (d->numbers_only && !d->same) {
     if (in.empty() || gm.role == Role::root) n.cause_class = "constant";
     story_ = "constant ";
@@ -174,6 +232,13 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
   }
   if (inputs_.reordered && d->moved_only) n.cause_class = "order";
   if (d->same) return;
+  if (n.cause_class == "constant" && d->numbers.size() == 1) {
+    const auto& [x, y] = d->numbers.front();
+    if (const auto kind = instability("gm", x, y, {}); kind == "time") {
+      n.cause_class = "instability:time";
+      story_ = "a time as a constant, new in every run: ";
+    }
+  }
   const std::size_t lines = d->added + d->removed + d->changed;
   if (lines > 1)
     counts_ = " (" + (d->added ? "+" + std::to_string(d->added) + " " : "") +
@@ -213,10 +278,17 @@ void CauseFinder::hidden_change(CauseItem& gm) {
 }
 
 void CauseFinder::unseen_setting(CauseItem& gm, const std::vector<CauseItem*>& in) {
-  if (aot_layer() || !in.empty() || gm.role != Role::root) return;
+  const bool backward = case_.subject.record.direction == Direction::backward;
+  if (aot_layer() || (!in.empty() && !backward) || gm.role != Role::root) return;
   const auto& user = evidence_.user_graph();
   if (!user || !(user->same || user->names_only)) return;
   std::string what;
+  if (!evidence_.requires_grad().empty()) {
+    const auto& grads = evidence_.requires_grad();
+    what = "requires_grad of " + grads.front().name + ' ' + grads.front().before + " → " + grads.front().after;
+    if (grads.size() > 1) what += " and " + std::to_string(grads.size() - 1) + " more";
+    gm.narrowed.cause_class = "requires_grad";
+  }
   for (const auto& m : evidence_.modes()) {
     if (m.name == "num_threads") continue;
     what += (what.empty() ? "" : ", ") +

@@ -93,17 +93,25 @@ std::vector<Evidence::Setting> changed(const Map& a, const Map& b, bool both_onl
 
 }  // namespace
 
-std::pair<std::string, std::string> Evidence::both(TextKind kind) const {
+std::pair<std::string, std::string> Evidence::both(TextKind kind, bool single) const {
   if (!case_.texts) return {};
-  std::string after = joined(case_.texts(case_.subject, kind));
-  if (after.empty()) return {};
-  return {joined(case_.texts(baseline_, kind)), std::move(after)};
+  const auto texts = [&](const LookupRow& row) {
+    auto out = case_.texts(row, kind);
+    // Guards that have a name are the conditions of single lines.
+    std::erase_if(out, [&](const TextRecord& t) { return kind == TextKind::dynamo_guards && !t.name.empty(); });
+    return out;
+  };
+  const auto after = texts(case_.subject);
+  if (after.empty() || (single && after.size() > 1)) return {};
+  const auto before = texts(baseline_);
+  if (single && before.size() > 1) return {};
+  return {joined(before), joined(after)};
 }
 
 const std::optional<GraphDifference>& Evidence::user_graph() {
   if (!have_graph_) {
     have_graph_ = true;
-    const auto [before, after] = both(TextKind::dynamo_graph);
+    const auto [before, after] = both(TextKind::dynamo_graph, true);
     if (!before.empty() && !after.empty()) graph_ = compare(read_graph(before), read_graph(after));
   }
   return graph_;
@@ -112,7 +120,7 @@ const std::optional<GraphDifference>& Evidence::user_graph() {
 const std::vector<Evidence::Setting>& Evidence::modes() {
   if (!have_guards_) {
     have_guards_ = true;
-    const auto [before, after] = both(TextKind::dynamo_guards);
+    const auto [before, after] = both(TextKind::dynamo_guards, true);
     modes_ = changed(global_state(before), global_state(after), true);
     requires_grad_ = changed(grads(before), grads(after), true);
   }

@@ -31,7 +31,8 @@ class Evidence {
   const std::vector<Setting>& requires_grad();
 
  private:
-  std::pair<std::string, std::string> both(TextKind kind) const;
+  /// `single`: nothing where a compile has several, of which it cannot be told which one a lookup belongs to.
+  std::pair<std::string, std::string> both(TextKind kind, bool single = false) const;
 
   const Case& case_;
   const LookupRow& baseline_;

@@ -9,10 +9,12 @@
 #include "baseline.h"
 #include "bypass.h"
 #include "causes.h"
+#include "causes_compile.h"
 #include "change.h"
 #include "evidence.h"
 #include "graph_text.h"
 #include "guard_findings.h"
+#include "proof.h"
 #include "same_key.h"
 #include "words.h"
 
@@ -146,9 +148,16 @@ Comparison compare_with_baseline(const Case& c) {
     out.verdict = Verdict::identity_only;
     return out;
   }
-  Evidence evidence(c, baseline);
-  out.causes = find_causes(c, baseline, changes, evidence);
-  tell_versions(c, baseline, out.causes);
+  if (is_compile_layer(c.subject)) {
+    out.causes = find_compile_causes(baseline, c.subject, changes);
+  } else {
+    Evidence evidence(c, baseline);
+    out.causes = find_causes(c, baseline, changes, evidence);
+    tell_versions(c, baseline, out.causes);
+  }
+  if (proven(baseline, c.subject, changes)) {
+    for (Cause& cause : out.causes.causes) cause.certainty = Certainty::proven;
+  }
   out.verdict = Verdict::key_differs;
   return out;
 }
@@ -167,9 +176,14 @@ void put_baseline(const LookupRow& row, double score, std::string reason, Explan
   e.baseline_reason = std::move(reason);
 }
 
-void put_comparison(Comparison& found, Explanation& e) {
+/// `source`: what was compiled, where a compiler was asked; else empty.
+void put_comparison(Comparison& found, std::string_view source, Explanation& e) {
   put_candidates(found.ranked, e);
   if (found.verdict == Verdict::never_seen) {
+    if (!source.empty()) {
+      e.summary = "no earlier compile of " + std::string(source) + " is on record";
+      return;
+    }
     e.summary = found.ranked.empty() ? "no lookup of a comparable graph is on record"
                                      : "no comparable graph is on record: the nearest is another one (" +
                                            found.ranked.front().reason + ")";
@@ -229,7 +243,7 @@ void tell_guards(const Case& c, Explanation& e) {
   const std::string several =
       e.guards.size() > 1 ? "; " + std::to_string(e.guards.size() - 1) + " more entries fail too" : "";
   if (!sentence.empty()) {
-    e.summary = "guard " + sentence + (first.user_line.empty() ? "" : ", from " + first.user_line) + several;
+    e.summary = shorten("guard " + sentence, kSummaryLimit - characters(several)) + several;
   } else {
     e.summary = "guard not met: " + first.expression + (first.error.empty() ? "" : " (" + first.error + ")") + several;
   }
@@ -295,6 +309,13 @@ void explain_by_inner(const Case& c, Explanation& e) {
     return;
   }
   e.fix = fix_of_verdict(Verdict::components_not_recorded);
+  if (c.inner.empty() && c.compile_row && c.compile_row->record.fail_reason.rfind("started over", 0) == 0) {
+    e.summary = shorten("Dynamo gave this attempt up before the graph reached Inductor, and " +
+                            normalise_reason(c.compile_row->record.fail_reason) +
+                            "; the lookup of the next attempt tells the cause",
+                        kSummaryLimit);
+    return;
+  }
   if (served == nullptr) {
     e.summary = "the lookup recorded no components, and no inner lookup tells what changed";
     return;
@@ -357,9 +378,7 @@ bool explain_outcome(const Case& c, Explanation& e) {
                         kSummaryLimit);
     e.fix = fix_of_bypass(reason);
     if (e.fix.empty())
-      e.fix =
-          "unset TORCHINDUCTOR_FORCE_DISABLE_CACHES (it is also implied by TORCH_COMPILE_DEBUG), or set fx_graph_cache "
-          "= True";
+      e.fix = "unset TORCHINDUCTOR_FORCE_DISABLE_CACHES, or set torch._inductor.config.fx_graph_cache = True";
     return true;
   }
   if (r.outcome == Outcome::hit) {
@@ -374,7 +393,7 @@ bool explain_outcome(const Case& c, Explanation& e) {
         shorten(reason.empty() ? std::string("not cacheable; the reason is not recorded") : "not cacheable: " + reason,
                 kSummaryLimit);
     if (e.verdict == Verdict::cache_off) e.summary = shorten("switched off: " + reason, kSummaryLimit);
-    e.fix = fix_of_bypass(reason);
+    if (r.layer != Layer::code && r.layer != Layer::cuda) e.fix = fix_of_bypass(reason);
     return true;
   }
   if (r.layer == Layer::dynamo) {
@@ -386,7 +405,7 @@ bool explain_outcome(const Case& c, Explanation& e) {
       return true;
     }
     e.verdict = Verdict::recompile;
-    e.summary = shorten("recompiled: " + normalise_reason(reason), kSummaryLimit);
+    e.summary = shorten("recompiled: " + recompile_sentence(reason), kSummaryLimit);
     e.fix = fix_of_verdict(e.verdict);
     return true;
   }
@@ -426,6 +445,11 @@ bool explain_found(const Case& c, Explanation& e) {
 
 void explain_miss(const Case& c, Explanation& e) {
   const LookupRecord& r = c.subject.record;
+  if (r.status == "compile_failed") {
+    e.verdict = Verdict::never_saved;
+    e.summary = shorten("the compiler failed, so there is nothing to keep: " + r.save_error, kSummaryLimit);
+    return;
+  }
   if (explain_found(c, e)) return;
   if (const auto fate = fate_of_key(c)) {
     e.verdict = fate->verdict;
@@ -459,8 +483,25 @@ void explain_miss(const Case& c, Explanation& e) {
   }
   Comparison found = compare_with_baseline(c);
   e.verdict = found.verdict;
-  put_comparison(found, e);
+  put_comparison(found, source_of(c.subject), e);
+  if (is_compile_layer(c.subject)) {
+    e.fix = e.causes.empty() ? std::string() : fix_of_compile_cause(e.causes.front());
+    return;
+  }
   if (e.fix.empty()) e.fix = fix_of_verdict(e.verdict);
+}
+
+/// Nothing to compare with, because the run before had the cache switched off.
+void tell_off_before(const Case& c, Explanation& e) {
+  if (e.verdict != Verdict::never_seen || !c.compiled_without_cache) return;
+  const auto row = c.compiled_without_cache();
+  if (!row) return;
+  const std::string reason = normalise_reason(row->record.reason);
+  e.summary = shorten((row->run_name.empty() ? "the run before" : "run " + row->run_name) +
+                          " compiled it with the cache switched off, so nothing was stored" +
+                          (reason.empty() ? "" : ": " + reason),
+                      kSummaryLimit);
+  e.fix = "warm up with the cache on";
 }
 
 }  // namespace
@@ -472,7 +513,10 @@ Explanation explain(const Case& c) {
     if (row.id != c.subject.id) e.chain.push_back({row.record.layer, row.record.outcome, row.id});
   }
   e.cost_seconds = own_cost(c);
-  if (!explain_outcome(c, e)) explain_miss(c, e);
+  if (!explain_outcome(c, e)) {
+    explain_miss(c, e);
+    tell_off_before(c, e);
+  }
   return e;
 }
 

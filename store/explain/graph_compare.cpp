@@ -260,7 +260,11 @@ GraphDifference compare(const GraphText& before, const GraphText& after) {
       } else {
         ++(p.before != nullptr ? d.removed : d.added);
       }
-      if (!is_return(one)) d.names_only = d.numbers_only = d.integers_only = false;
+      // Another number of results: a training graph hands other values to its backward.
+      if (is_return(one))
+        d.names_only = false, d.results = true;
+      else
+        d.names_only = d.numbers_only = d.integers_only = false;
       const bool reshape = is_return(one) || reshape_word(called(one->text));
       d.reshapes_only &= reshape;
       if (one->operation == kConvert || one->operation == kToCopy) d.converts = true;

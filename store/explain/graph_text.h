@@ -45,6 +45,7 @@ struct GraphDifference {
   bool moved_only = false;        ///< the same lines in another order
   bool renamed_in_order = false;  ///< the arguments have the same names in another order
   bool reshapes_only = false;     ///< what was added or removed only views, copies or converts (no arithmetic)
+  bool results = false;           ///< the graph returns another number of values
   bool converts = false;          ///< conversions between dtypes were added or removed
   std::vector<std::pair<std::string, std::string>> numbers;  ///< distinct pairs that changed, at most 32
 };

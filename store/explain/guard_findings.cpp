@@ -5,6 +5,7 @@
 
 #include "keyhole/guard/expression.h"
 #include "keyhole/key/tensor_metadata.h"
+#include "sympy_text.h"
 
 namespace keyhole::explain_detail {
 namespace {
@@ -70,10 +71,12 @@ GuardFinding evaluate(const std::string& expression, RowId entry, const Hints& h
     for (const GuardHint& h : used) {
       if (h.value.empty()) continue;
       json += (json.empty() ? "" : ", ") + ('"' + h.name + "\": ") + json_value(h.value);
-      if (!f.user_line.empty() || h.name.size() < 2 || h.name[0] != 't') continue;
+      if (h.name.size() < 2 || h.name[0] != 't') continue;
       const std::size_t i = static_cast<std::size_t>(std::strtoul(h.name.c_str() + 1, nullptr, 10));
-      if (i >= where.size() || where[i].record == nullptr || where[i].record->user_file.empty()) continue;
+      if (i >= where.size() || where[i].record == nullptr) continue;
       const SymbolRecord& s = *where[i].record;
+      f.source += (f.source.empty() ? "" : ", ") + s.source;
+      if (!f.user_line.empty() || s.user_file.empty()) continue;
       f.user_line = s.user_file.substr(s.user_file.find_last_of('/') + 1);
       if (s.user_line >= 0) f.user_line += ':' + std::to_string(s.user_line);
       if (!s.user_code.empty()) f.user_line += ": " + s.user_code;
@@ -91,8 +94,41 @@ GuardFinding evaluate(const std::string& expression, RowId entry, const Hints& h
     f.error = e.error;
     for (const GuardClause& clause : e.clauses) show(clause.hints);
     f.user_line.clear();
+    f.source.clear();
   }
   return f;
+}
+
+/// What the compile that made an entry asked of its sizes, line by line of the program.
+void find_line(const Case& c, const Hints& hints, const std::vector<Position>& where, GuardFinding& f) {
+  if (f.failing_clause.empty() || !c.texts) return;
+  std::vector<std::string> asked_of;  // the symbols of the clause
+  if (const auto clause = GuardExpression::parse(f.failing_clause)) {
+    for (const std::string& name : clause->names()) {
+      const std::size_t i = name.size() > 1 ? std::strtoul(name.c_str() + 1, nullptr, 10) : where.size();
+      if (name[0] == 't' && i < where.size()) asked_of.push_back(where[i].symbol);
+    }
+  }
+  bool recorded = false;
+  for (const LookupRow& row : c.same_key) {
+    if (row.record.outcome == Outcome::hit) continue;
+    for (const TextRecord& guard : c.texts(row, TextKind::dynamo_guards)) {
+      if (guard.name.empty()) continue;  // all of Dynamo's guards in one
+      recorded = true;
+      const auto condition = GuardExpression::parse(python_of_sympy(guard.text));
+      if (!condition) continue;
+      const std::vector<std::string> names = condition->names();
+      const bool same_sizes = !names.empty() && std::all_of(names.begin(), names.end(), [&](const std::string& n) {
+        return std::find(asked_of.begin(), asked_of.end(), n) != asked_of.end();
+      });
+      const auto holds = condition->evaluate(hints);
+      if (!same_sizes || !holds || *holds) continue;
+      f.user_line = guard.name;
+      f.asks_here = true;
+      return;
+    }
+  }
+  if (recorded) f.user_line.clear();  // none of the program's own conditions fails: another line is no help
 }
 
 }  // namespace
@@ -118,6 +154,7 @@ std::vector<GuardFinding> find_guards(const Case& c) {
       }
     }
     out.push_back(evaluate(expression, entry, hints, where));
+    find_line(c, hints, where, out.back());
   };
   add(c.subject.record.guard, 0);
   for (const SeenEntry& e : c.entries) {
@@ -142,7 +179,9 @@ std::string guard_sentence(const GuardFinding& f) {
     for (std::size_t at = hints.find(": "); at != std::string::npos; at = hints.find(": ", at))
       hints.replace(at, 2, " = ");
     out += " for " + hints;
+    if (!f.source.empty()) out += " (" + f.source + ")";
   }
+  if (!f.user_line.empty()) out += (f.asks_here ? ", asked by " : ", a size first used at ") + f.user_line;
   return out;
 }
 

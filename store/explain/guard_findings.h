@@ -13,7 +13,8 @@ namespace keyhole::explain_detail {
 /// that the lookup itself recorded (of the last candidate tried). Failing ones first.
 std::vector<GuardFinding> find_guards(const Case& c);
 
-/// "11 <= L['t0'] fails for t0 = 6 (train.py:12: if x.shape[0] > 10:)"; empty where no clause is known to fail.
+/// "11 <= L['t0'] fails for t0 = 6 (L['x'].size()[0]), asked by train.py:12: if x.shape[0] > 10:"; empty where no
+/// clause is known to fail.
 std::string guard_sentence(const GuardFinding& finding);
 
 }  // namespace keyhole::explain_detail

@@ -66,6 +66,7 @@ Json object_of(const Told& t) {
                              {"expression", g.expression},
                              {"failing_clause", text_or_null(g.failing_clause)},
                              {"hints", hints.is_object() ? std::move(hints) : Json::object()},
+                             {"source", text_or_null(g.source)},
                              {"user_line", text_or_null(g.user_line)},
                              {"error", text_or_null(g.error)}});
   }

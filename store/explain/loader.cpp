@@ -63,6 +63,26 @@ struct CaseLoader::Impl {
     return out;
   }
 
+  std::optional<LookupRow> compiled_without_cache(const LookupRow& subject) {
+    if (subject.function.empty()) return std::nullopt;
+    auto all = reader.runs();
+    if (!all) return std::nullopt;
+    const RunRow* before = nullptr;
+    for (const RunRow& run : *all) {
+      if (run.id == subject.run) break;
+      if (run.lookups > 0) before = &run;
+    }
+    if (before == nullptr) return std::nullopt;
+    auto rows = reader.lookups_of_run(before->id);
+    if (!rows) return std::nullopt;
+    for (LookupRow& row : *rows) {
+      if (row.record.cache_off && row.record.layer == subject.record.layer && row.function == subject.function &&
+          row.filename == subject.filename)
+        return std::move(row);
+    }
+    return std::nullopt;
+  }
+
   Result<void> history(Case& c, std::optional<RowId> against);
   Result<void> stored_baselines(Case& c);
   Result<Case> load(LookupRow subject, std::optional<RowId> against, bool with_inner);
@@ -171,6 +191,7 @@ Result<Case> CaseLoader::Impl::load(LookupRow subject, std::optional<RowId> agai
     c.compile.front().record.components.clear();
   }
   if (!looked_up_in_vain(c.subject)) return c;
+  c.compiled_without_cache = [this, subject = c.subject] { return compiled_without_cache(subject); };
 
   auto symbols = reader.symbols(c.subject.process, c.subject.record.compile);
   if (!symbols) return tl::unexpected(symbols.error());

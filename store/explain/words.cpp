@@ -23,8 +23,11 @@ bool is_input(const Cause& c) {
 
 std::string tell_graph(const Cause& c, const Causes& all, std::size_t width) {
   if (all.inputs_before != all.inputs_after) {
-    std::string out = "gm: the graph takes " + std::to_string(all.inputs_before) + " → " +
-                      std::to_string(all.inputs_after) + " inputs" + all.graph_counts;
+    // What stands behind the program (modes, flags) goes before what it did to the graph.
+    const bool setting = all.graph_story.size() > 2 && all.graph_story.substr(all.graph_story.size() - 2) == "; ";
+    std::string out = "gm: " + (setting ? all.graph_story : std::string()) + "the graph takes " +
+                      std::to_string(all.inputs_before) + " → " + std::to_string(all.inputs_after) + " inputs" +
+                      all.graph_counts;
     if (!c.after.empty() && c.before.empty())
       out += ", first `" + shorten(c.after, width) + "`";
     else if (!c.before.empty() && c.after.empty())
@@ -50,8 +53,12 @@ std::string tell_one(const Cause& c, const std::string& aspect, const Causes& al
   if (c.component == "torch_version" && change.empty())
     return what + ": PyTorch differs" + (c.note.empty() ? "" : " (" + c.note + ")");
   if (change.empty()) return what + " changed" + (c.note.empty() ? "" : " (" + c.note + ")");
+  if (c.cause_class == "instability:rank") return what + " holds a rank, another one in every process: " + change;
   if (c.cause_class.rfind("instability:", 0) == 0)
-    return what + " holds a " + c.cause_class.substr(12) + ", new in every run: " + change;
+    return what +
+           (c.cause_class == "instability:uuid" ? " holds an identifier (uuid)"
+                                                : " holds a " + c.cause_class.substr(12)) +
+           ", new in every run: " + change;
   if (!c.note.empty() && (c.component == "fx_kwargs[is_inference]")) return what + ' ' + change + " (" + c.note + ")";
   return what + ' ' + change;
 }
@@ -83,10 +90,12 @@ std::string tell_causes(const Causes& all, std::size_t limit) {
         }
         alike.emplace(key, pieces.size());
       }
-      Piece piece{tell_one(c, all.aspects[i], all, width)};
+      const bool has_words = i < all.told.size() && !all.told[i].empty();
+      Piece piece{has_words ? shorten(all.told[i], 2 * width) : tell_one(c, all.aspects[i], all, width)};
       // Of several flags of one configuration the first is told whole.
       const std::size_t open = c.component.find('[');
-      if (open != std::string::npos && c.component.substr(0, open) == attribute && c.cause_class == cause_class)
+      if (!has_words && open != std::string::npos && c.component.substr(0, open) == attribute &&
+          c.cause_class == cause_class)
         piece.text.erase(0, open);
       attribute = open == std::string::npos || is_input(c) ? std::string() : c.component.substr(0, open);
       cause_class = c.cause_class;

@@ -57,6 +57,37 @@ class TestBaselines : public QObject {
     c.subject = w.lookup("D", mlp({{"cache_key_tag", "x"}}));
     QCOMPARE(explain(c).baseline->run_name, std::string("C"));
   }
+  /// A function of which no line stayed was "never seen", though its name, line and compile id were the same.
+  void a_rewritten_function_is_the_same_function() {
+    World w;
+    LookupRow before = w.lookup("A", mlp());
+    LookupRow after = w.lookup("B", usual(graph(2, kOther), {kInput, kInput}));
+    for (LookupRow* row : {&before, &after}) row->function = "train_step";
+    Explanation e = explain(pair(before, after));
+    QCOMPARE(e.verdict, Verdict::key_differs);
+    QCOMPARE(e.causes[0].component, std::string("gm"));
+    QCOMPARE(e.causes[0].cause_class, std::string("graph"));
+    after.line = 34;  // lines were added above it
+    QCOMPARE(explain(pair(before, after)).verdict, Verdict::key_differs);
+    // `forward` at another line is the method of another class; and another function is another one.
+    before.function = after.function = "forward";
+    QCOMPARE(explain(pair(before, after)).verdict, Verdict::never_seen);
+    before.function = "train_step";
+    after.function = "validate";
+    after.line = before.line;
+    QCOMPARE(explain(pair(before, after)).verdict, Verdict::never_seen);
+    // After a reset another model has the same compile id in the same process.
+    after.function = before.function;
+    after.process = before.process;
+    QCOMPARE(explain(pair(before, after)).verdict, Verdict::never_seen);
+  }
+  void a_compile_that_started_over_has_the_same_id() {
+    World w;
+    LookupRow before = w.lookup("A", mlp());
+    before.record.compile.attempt = 1;
+    const Explanation e = explain(pair(before, w.lookup("B", mlp({{"cache_key_tag", "x"}}))));
+    QVERIFY2(e.baseline_reason.find("same compile id") != std::string::npos, e.baseline_reason.c_str());
+  }
   void another_model_is_no_baseline() {
     World w;
     LookupRow other = w.lookup("A", usual(graph(2, kOther), {kInput, kInput}));

@@ -46,6 +46,51 @@ void dynamo(Case& c, std::string before, std::string after) {
 class TestCauses : public QObject {
   Q_OBJECT
  private slots:
+  /// dynamic=True: two more inputs (the sizes), and the graph was told as the cause.
+  void sizes_that_became_symbols_are_the_cause() {
+    World w;
+    const std::string weight = tensor("[32, 16]", "(16, 1)");
+    const LookupRow before = w.lookup("A", usual(graph(2, kMlp), {weight, tensor("[8, 16]", "(16, 1)")}));
+    auto lines = kMlp;
+    lines[3] = "mul = torch.ops.aten.mul.Tensor(relu, arg2_1);  relu = None";
+    const LookupRow after = w.lookup("B", usual(graph(3, lines), {weight, "('s77',)", tensor("[s77, 16]", "(16, 1)")},
+                                                {{"fx_kwargs[static_input_idxs]", "[0]"}}));
+    const Explanation e = explain(pair(before, after));
+    QCOMPARE(e.causes[0].component, std::string("example_inputs[2]"));
+    QCOMPARE(e.causes[0].cause_class, std::string("shape"));
+    QCOMPARE(e.causes[0].before, std::string("[8, 16]"));
+    QCOMPARE(e.causes[0].after, std::string("[s77, 16]"));
+    QCOMPARE(roots(e), std::vector<std::string>{"example_inputs[2]"});
+  }
+  void a_tensor_more_is_another_graph() {
+    World w;
+    const std::string x = tensor("[8, 16]", "(16, 1)");
+    const Explanation e = explain(pair(w.lookup("A", usual(graph(2, kMlp), {x, x})),
+                                       w.lookup("B", usual(graph(3, kMlp), {x, "('s77',)", x, x}))));
+    QCOMPARE(e.causes[0].component, std::string("gm"));
+  }
+  void deterministic_algorithms_set_inductors_flag() {
+    World w;
+    const std::string x = tensor("[8, 16]", "(16, 1)");
+    const Explanation e =
+        explain(pair(w.lookup("A", usual(graph(2, kMlp), {x})),
+                     w.lookup("B", usual(graph(2, kMlp), {x},
+                                         {{"deterministic_algorithms_settings", "(True, False, True)"},
+                                          {"inductor_config[deterministic]", "True"}}))));
+    QCOMPARE(roots(e), std::vector<std::string>{"deterministic_algorithms_settings"});
+  }
+  /// Frozen weights: the forward hands fewer values to its backward. That was told as "names of values".
+  void other_results_of_the_graph_are_not_names() {
+    World w;
+    const std::string x = tensor("[8, 16]", "(16, 1)");
+    auto fewer = kMlp;
+    auto more = kMlp;
+    more.back() = "return (mul, arg0_1, arg1_1, addmm)";
+    fewer.back() = "return (mul, addmm)";
+    const Explanation e =
+        explain(pair(w.lookup("A", usual(graph(2, more), {x})), w.lookup("B", usual(graph(2, fewer), {x}))));
+    QVERIFY2(e.summary.find("the values that it returns") != std::string::npos, e.summary.c_str());
+  }
   void a_component_by_itself_data() {
     QTest::addColumn<QString>("component");
     QTest::addColumn<QString>("before");

@@ -2,6 +2,7 @@
 #include <QtTest>
 
 #include "cases.h"
+#include "sympy_text.h"
 
 using namespace keyhole;
 using namespace keyhole::testing;
@@ -42,6 +43,55 @@ class TestGuards : public QObject {
     QCOMPARE(e.guards[0].hints, std::string("{\"t0\": 6}"));
     QCOMPARE(e.guards[0].user_line, std::string("train.py:12: if x.shape[0] > 10:"));
     QVERIFY2(e.summary.find("11 <= L['t0'] fails for t0 = 6") != std::string::npos, e.summary.c_str());
+  }
+  /// 32 elements, then 8: `x.shape[0] // 4 > 3` failed, and the line above it was named, where the size is used first.
+  void the_line_that_asked_and_not_the_one_that_used_the_size_first() {
+    Case c = guarded("16 <= L['t0'] and 2 <= L['t1']");
+    LookupRow maker = c.subject;
+    maker.process = 77;
+    maker.record.outcome = Outcome::miss;
+    c.same_key = {maker};
+    c.texts = [](const LookupRow& row, TextKind kind) -> std::vector<TextRecord> {
+      if (kind != TextKind::dynamo_guards || row.process != 77) return {};
+      const auto guard = [](const char* line, const char* condition) {
+        return TextRecord{{}, TextKind::dynamo_guards, line, condition};
+      };
+      return {guard("train.py:18: if x.shape[0]%3==0:", "Eq(Mod(s77, 3), 0)"),
+              guard("train.py:19: if x.shape[0]//4>3:", "((s77//4)) > 3"),
+              guard("train.py:20: if max(x.shape[0], y)<2:", "Max(s27, s77) < 2")};
+    };
+    const Explanation e = explain(c);
+    QCOMPARE(e.guards[0].user_line, std::string("train.py:19: if x.shape[0]//4>3:"));
+    QVERIFY2(
+        e.summary.find("16 <= L['t0'] fails for t0 = 6 (L['x'].size()[0]), asked by train.py:19") != std::string::npos,
+        e.summary.c_str());
+    // None of the program's own conditions fails: no line is better than a wrong one.
+    c.texts = [](const LookupRow&, TextKind kind) -> std::vector<TextRecord> {
+      if (kind != TextKind::dynamo_guards) return {};
+      return {{{}, kind, "train.py:18: if x.shape[0]%3==0:", "Eq(Mod(s77, 3), 0)"}};
+    };
+    QCOMPARE(explain(c).guards[0].user_line, std::string());
+  }
+  void conditions_of_sympy_data() {
+    QTest::addColumn<QString>("sympy");
+    QTest::addColumn<QString>("python");
+    QTest::newRow("mod") << "Eq(Mod(s77, 8), 0)"
+                         << "((((s77) % (8))) == (0))";
+    QTest::newRow("max") << "Max(s17, s77) < 200"
+                         << "max((s17), (s77)) < 200";
+    QTest::newRow("division") << "((s77//4)) > 3"
+                              << "((s77//4)) > 3";
+    QTest::newRow("floor") << "FloorDiv(s0 + 1, 2) >= 4"
+                           << "((s0 + 1) // (2)) >= 4";
+    QTest::newRow("unknown") << "TruncToInt(s0)"
+                             << "TruncToInt(s0)";
+    QTest::newRow("cut") << "Eq(s0, 1"
+                         << "Eq(s0, 1";
+  }
+  void conditions_of_sympy() {
+    QFETCH(QString, sympy);
+    QFETCH(QString, python);
+    QCOMPARE(QString::fromStdString(explain_detail::python_of_sympy(sympy.toStdString())), python);
   }
   void symbols_are_taken_in_the_order_of_the_inputs() {
     const Explanation e =

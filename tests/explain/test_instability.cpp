@@ -12,6 +12,42 @@ using explain_detail::instability;
 class TestInstability : public QObject {
   Q_OBJECT
  private slots:
+  /// Random letters and digits look like a name; that no run ever had the same ones again tells.
+  void an_identifier_without_a_form_is_told_by_the_history() {
+    World w;
+    const auto tagged = [&](const char* run, const char* tag, const std::vector<std::string>& lines = kMlp) {
+      return w.lookup(run, usual(graph(2, lines), {tensor("[8, 16]", "(16, 1)")}, {{"cache_key_tag", tag}}));
+    };
+    const LookupRow a = tagged("A", "exp-48797406186b");
+    const LookupRow b = tagged("B", "exp-a386a1c0d67f");
+    Case two = pair(a, b);
+    QCOMPARE(explain(two).causes[0].cause_class, std::string("tag"));
+    Case three = pair(b, tagged("C", "exp-048797406186"));
+    three.candidates.push_back(a);
+    Explanation e = explain(three);
+    QCOMPARE(e.causes[0].cause_class, std::string("instability:uuid"));
+    QVERIFY2(e.summary.find("new in every run") != std::string::npos, e.summary.c_str());
+    QVERIFY2(e.causes[0].note.find("3 runs") != std::string::npos, e.causes[0].note.c_str());
+    // A value that came back is a setting.
+    Case back = pair(b, tagged("C", "exp-48797406186b0"));
+    back.candidates.push_back(a);
+    back.candidates.push_back(tagged("D", "exp-a386a1c0d67f"));
+    QCOMPARE(explain(back).causes[0].cause_class, std::string("tag"));
+    // Versions in order are no accident either.
+    Case versions = pair(tagged("B", "release"), tagged("C", "candidate"));
+    versions.candidates.push_back(tagged("A", "beta"));
+    QCOMPARE(explain(versions).causes[0].cause_class, std::string("tag"));
+  }
+  void a_time_in_the_graph_is_told() {
+    World w;
+    const auto at = [&](const char* run, const std::string& time) {
+      auto lines = kMlp;
+      lines[3] = "mul = torch.ops.aten.mul.Tensor(relu, " + time + ");  relu = None";
+      return w.lookup(run, usual(graph(2, lines), {tensor("[8, 16]", "(16, 1)")}));
+    };
+    const Explanation e = explain(pair(at("A", "1795275365.3553193"), at("B", "1795275371.9006813")));
+    QCOMPARE(e.causes[0].cause_class, std::string("instability:time"));
+  }
   void looks_data() {
     QTest::addColumn<QString>("before");
     QTest::addColumn<QString>("after");

@@ -79,7 +79,7 @@ class TestSummary : public QObject {
   }
   void json_leaves_nothing_out() {
     Told t = told(7, Layer::fx_graph, Verdict::key_differs, 3.1, "gm", "", "x = \xFF");
-    t.explanation.guards.push_back({0, "L['t0'] <= 8", "L['t0'] <= 8", "{\"t0\": 9}", "", ""});
+    t.explanation.guards.push_back({0, "L['t0'] <= 8", "L['t0'] <= 8", "{\"t0\": 9}", "", "", false, ""});
     const QJsonDocument doc = QJsonDocument::fromJson(
         QByteArray::fromStdString(to_json(std::vector<Told>{t, told(8, Layer::fx_graph, Verdict::hit, 0)})));
     QVERIFY(doc.isArray());

@@ -52,6 +52,43 @@ struct Again {
 class TestVerdicts : public QObject {
   Q_OBJECT
  private slots:
+  void a_recompile_names_guard_line_and_compile() {
+    Case c;
+    World w;
+    c.subject = w.lookup("B", {}, {}, Layer::dynamo);
+    c.subject.record.reason =
+        "0/0: k == 8  # def f(x,k): return x*k+1  # src/train.py:16 in f User stack trace: File \"/src/train.py\", "
+        "line "
+        "16, in f";
+    QCOMPARE(explain(c).summary,
+             std::string(
+                 "recompiled: the guard `k == 8` of compile 0/0 failed: def f(x,k): return x*k+1 (train.py:16 in f)"));
+    c.subject.record.reason = "0/0: tensor 'x' size mismatch at index 0. expected 5, actual 9";
+    QCOMPARE(explain(c).summary, "recompiled: " + c.subject.record.reason);
+  }
+  void what_ran_with_the_cache_off_left_nothing_to_compare_with() {
+    World w;
+    Case c;
+    c.subject = w.lookup("B", usual(graph(2, kMlp), {tensor("[8, 16]", "(16, 1)")}));
+    LookupRow off = w.lookup("A", {});
+    off.record.cache_off = true;
+    off.record.reason = "torch._inductor.config.fx_graph_cache is False";
+    c.compiled_without_cache = [off] { return std::optional(off); };
+    const Explanation e = explain(c);
+    QCOMPARE(e.verdict, Verdict::never_seen);
+    QVERIFY2(e.summary.find("run A compiled it with the cache switched off") == 0, e.summary.c_str());
+  }
+  void the_switch_of_autograds_cache_is_named() {
+    Case c;
+    World w;
+    c.subject = w.lookup("B", {}, {}, Layer::aot_autograd);
+    c.subject.record.outcome = Outcome::bypass;
+    c.subject.record.cache_off = true;
+    c.subject.record.reason = "torch._functorch.config.enable_autograd_cache is False";
+    const Explanation e = explain(c);
+    QCOMPARE(e.verdict, Verdict::cache_off);
+    QVERIFY2(e.fix.find("TORCHINDUCTOR_AUTOGRAD_CACHE=1") != std::string::npos, e.fix.c_str());
+  }
   void a_hit_costs_nothing() {
     World w;
     Case c;

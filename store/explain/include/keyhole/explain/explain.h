@@ -56,7 +56,9 @@ struct GuardFinding {
   std::string expression;      ///< whole
   std::string failing_clause;  ///< empty: holds, or could not be evaluated
   std::string hints;           ///< JSON object {"s0": 9}; "{}" where none are known
-  std::string user_line;       ///< "train.py:12: y = fn(x)" of the failing hint's symbol; empty: not known
+  std::string source;          ///< what the failing hint is the size of: "L['x'].size()[0]"; empty: not known
+  std::string user_line;       ///< "train.py:12: if n > 4:"; empty: not known
+  bool asks_here = false;      ///< user_line asked for the clause; else it is where the size was first used
   std::string error;           ///< why it could not be evaluated
 };
 
@@ -114,6 +116,8 @@ struct Case {
   std::function<std::optional<ProcessRow>(const LookupRow&)> process;
   /// All lookups of the compile of a lookup, in the order of time.
   std::function<std::vector<LookupRow>(const LookupRow&)> compile_of;
+  /// Of the run before: this function's compile while the layer's cache was off, which stored nothing. Absent: none.
+  std::function<std::optional<LookupRow>()> compiled_without_cache;
   std::optional<RowId> against;  ///< the user's choice of a baseline
 };
 
