@@ -295,15 +295,23 @@ class TestCodecache : public QObject {
   void test_cache_hot_load_repeat() {
     Session first;
     run(first, {.graph = "shape 5"});
+    QCOMPARE(inductor("fxgraph_cache_miss"), std::int64_t{1});
+    QCOMPARE(inductor("fxgraph_cache_hit"), std::int64_t{0});
     const auto saved = first.artifacts.serialize();
+    QVERIFY(saved);
     QVERIFY(!first.artifacts.need_serialize());
-    run(first, {.graph = "shape 5"});
-    QVERIFY(!first.artifacts.need_serialize());  // what was hit is the same artifact
-    run(first, {.graph = "shape 10"});
-    QVERIFY(first.artifacts.need_serialize());
-    Session second;
+    Session second;  // a fresh folder
     QVERIFY(second.artifacts.load(saved->blob));
     QVERIFY(!second.artifacts.need_serialize());  // loading does not record
+    run(second, {.graph = "shape 5"});
+    QCOMPARE(inductor("fxgraph_cache_miss"), std::int64_t{1});
+    QCOMPARE(inductor("fxgraph_cache_hit"), std::int64_t{1});
+    run(first, {.graph = "shape 5"});
+    QVERIFY(!first.artifacts.need_serialize());  // what was hit is the artifact that was saved
+    QCOMPARE(inductor("fxgraph_cache_hit"), std::int64_t{2});
+    run(first, {.graph = "shape 10"});
+    QCOMPARE(inductor("fxgraph_cache_miss"), std::int64_t{2});
+    QVERIFY(first.artifacts.need_serialize());
   }
 
   void hot_load_of_profiles(const char* saved_under, const char* loaded_under) {
