@@ -4,6 +4,9 @@
 compiler alone; and which of the known traps each falls into.
 
     bench/cc_vs_ccache.py build/release/bin/keyhole [--pairs 50] [--compiler nvcc]
+    bench/cc_vs_ccache.py build/release/bin/keyhole --files 1000     # a make -j2 of so many C++ files, all hits
+
+--pairs 0, --misses 0 and --no-traps leave a part out.
 """
 import argparse
 import os
@@ -87,12 +90,40 @@ def traps(peers, compiler):
         print(f"| {name} | " + " | ".join(row) + " |", flush=True)
 
 
+def many_files(peers, count, home):
+    """`make -j2` of `count` small C++ files, once to fill and then all hits, peer by peer in turns."""
+    source = os.path.join(home, "many")
+    os.makedirs(source)
+    for i in range(count):
+        with open(f"{source}/f{i}.cpp", "w") as file:
+            file.write(f'#include "h.h"\nint f{i}() {{ return N + {i}; }}\n')
+    with open(f"{source}/h.h", "w") as file:
+        file.write("#define N 1\n")
+    with open(f"{source}/Makefile", "w") as file:
+        file.write("O := $(patsubst %.cpp,%.o,$(wildcard *.cpp))\nall: $(O)\n%.o: %.cpp\n\t@$(CC_THROUGH) g++ -c $< -o $@\nclean:\n\t@rm -f *.o\n")
+    time.sleep(1.5)
+    times = {peer.name: [] for peer in peers}
+    for turn in range(4):
+        for peer in peers:
+            make = ["make", "-s", "-j2", "-C", source, "CC_THROUGH=" + " ".join(peer.prefix)]
+            subprocess.run(make + ["clean"], check=True)
+            begin = time.perf_counter()
+            subprocess.run(make, env=peer.environment, check=True)
+            if turn > 0:
+                times[peer.name].append(time.perf_counter() - begin)
+    for name, values in times.items():
+        print(f"{count} files, make -j2, all hits: {name:8} median {statistics.median(values):6.2f} s, best {min(values):6.2f} s")
+    if len(peers) > 1:
+        print(f"{count} files: keyhole / ccache: {statistics.median(times['keyhole']) / statistics.median(times['ccache']):.2f}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("keyhole")
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--misses", type=int, default=5)
     parser.add_argument("--compiler", default="nvcc")
+    parser.add_argument("--files", type=int, default=0)
     parser.add_argument("--no-traps", action="store_true")
     options = parser.parse_args()
     home = tempfile.mkdtemp()
@@ -101,6 +132,10 @@ def main():
     if shutil.which("ccache"):
         peers.append(Peer("ccache", ["ccache"], {"CCACHE_DIR": home + "/ccache", "CCACHE_CONFIGPATH": "/dev/null"}))
     plain = Peer("the compiler alone", [], {})
+    if options.files:
+        many_files(peers, options.files, home)
+        shutil.rmtree(home)
+        return
     suffix = "cu" if "nvcc" in options.compiler else "cpp"
     source = "#include <vector>\n#include <string>\n" + ("__global__ void k(float* x) { x[0] = 1; }\n" if suffix == "cu" else "int f() { return 1; }\n")
     with open(f"{home}/a.{suffix}", "w") as file:
@@ -114,9 +149,9 @@ def main():
     for _ in range(options.pairs):
         for peer in peers:
             times[peer.name].append(milliseconds(peer, command, home))
-    for name, values in times.items():
+    for name, values in times.items() if options.pairs else ():
         print(f"hit, {options.compiler}: {name:8} median {statistics.median(values):6.2f} ms, best {min(values):6.2f} ms, {len(values)} runs")
-    if len(peers) > 1:
+    if len(peers) > 1 and options.pairs:
         ratio = statistics.median(a / b for a, b in zip(times["keyhole"], times["ccache"]))
         print(f"hit, {options.compiler}: keyhole / ccache, median of the pairs: {ratio:.2f}")
 

@@ -191,8 +191,9 @@ class Reading {
       case OptionUse::dep_file:
         if (host) return refuse("the host compiler writes a further file");
         command_.dependencies = value;
-        break;
+        return;
       case OptionUse::dep_shape:
+        names_target_ = names_target_ || rule.name != "-MP";
         break;
       case OptionUse::shared:
         gcc_shared_ = gcc_shared_ || !host;
@@ -268,7 +269,8 @@ class Reading {
                      (command_.output.size() - std::min(command_.output.rfind('.'), command_.output.size()))) +
           ".d";
     }
-    if (!command_.dependencies.empty()) command_.options.push_back({"-o", command_.output, {}});  // it is the target
+    if (!command_.dependencies.empty() && !names_target_)
+      command_.options.push_back({"-o", command_.output, {}});  // it is the target
   }
 
   void finish_link() {
@@ -290,7 +292,7 @@ class Reading {
   std::vector<Word> host_;
   std::string output_dir_, form_;
   int forms_ = 0;
-  bool writes_dependencies_ = false, forwards_ = false, gcc_shared_ = false;
+  bool writes_dependencies_ = false, forwards_ = false, gcc_shared_ = false, names_target_ = false;
 };
 
 }  // namespace

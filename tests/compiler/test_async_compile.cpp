@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <QStandardPaths>
 #include <QTest>
 
 #include "compiling.h"
@@ -99,7 +98,7 @@ class TestAsyncCompile : public QObject {
 
   /// The row of the CUDA tests: a future whose result is the library.
   void test_async_compile() {
-    if (QStandardPaths::findExecutable("nvcc").isEmpty()) QSKIP("nvcc is not installed: no CUDA is compiled");
+    NEEDS("nvcc", "no CUDA is compiled");
     Async a;
     QVERIFY(a.plain({"sh", "-c", "mkdir -p stubs && echo | gcc -shared -x c - -o stubs/libcuda.so"}).status == 0);
     CudaCodeCache cache({.root = a.home / "cache", .store = a.store(), .run = {"test", {}}},

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // PyTorch's tests of its CUDA code cache under their names, and what makes ours sound.
-#include <QStandardPaths>
 #include <QTest>
 
 #include "compiling.h"
@@ -47,11 +46,7 @@ class Codes : public test::Compiling {
   }
 };
 
-bool has_nvcc() {
-  return !QStandardPaths::findExecutable("nvcc").isEmpty();
-}
-#define NEEDS_NVCC \
-  if (!has_nvcc()) QSKIP("nvcc is not installed: the CUDA code cache is not tried")
+#define NEEDS_NVCC NEEDS("nvcc", "the CUDA code cache is not tried")
 
 /// What a library's f() gives.
 int result_of(const CodeResult<LoadedCode>& code) {

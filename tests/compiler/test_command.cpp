@@ -8,7 +8,8 @@ using namespace keyhole;
 
 namespace {
 
-CompileCommand nvcc(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& variables = {}) {
+CompileCommand nvcc(const std::vector<std::string>& arguments,
+                    const std::map<std::string, std::string>& variables = {}) {
   return read_command(CompilerKind::nvcc, arguments, [&](const char* name) {
     const auto found = variables.find(name);
     return found == variables.end() ? nullptr : found->second.c_str();
@@ -52,7 +53,8 @@ class TestCommand : public QObject {
     const auto c = nvcc({"-c", "a.cu"}, {{"NVCC_PREPEND_FLAGS", "-DA='1 2'"}, {"NVCC_APPEND_FLAGS", "-lineinfo"}});
     QCOMPARE(told(c), std::string("-D=A=1 2@NVCC_PREPEND_FLAGS;-c=;-lineinfo=@NVCC_APPEND_FLAGS;"));
     QCOMPARE(c.output, std::string("a.o"));
-    QVERIFY(nvcc({"-c", "a.cu"}, {{"NVCC_APPEND_FLAGS", "-arch=native"}}).refusal.find("GPU of this machine") != std::string::npos);
+    QVERIFY(nvcc({"-c", "a.cu"}, {{"NVCC_APPEND_FLAGS", "-arch=native"}}).refusal.find("GPU of this machine") !=
+            std::string::npos);
   }
 
   void hostOptions() {
@@ -74,19 +76,32 @@ class TestCommand : public QObject {
   }
 
   void refusals() {
-    for (const auto& arguments : std::vector<std::vector<std::string>>{
-             {"-c", "-"}, {"-c"}, {"a.cu"}, {"-c", "a.cu", "b.cu"}, {"-dlink", "a.cu"}, {"-c", "a.cu", "--keep"},
-             {"-c", "a.cu", "--such-an-option"}, {"-c", "-ptx", "a.cu"}, {"-c", "a.cu", "-o"}, {"-c", "a.cu", "@no-such-file"},
-             {"-c", "a.cu", "-o", "-"}})
+    for (const auto& arguments : std::vector<std::vector<std::string>>{{"-c", "-"},
+                                                                       {"-c"},
+                                                                       {"a.cu"},
+                                                                       {"-c", "a.cu", "b.cu"},
+                                                                       {"-dlink", "a.cu"},
+                                                                       {"-c", "a.cu", "--keep"},
+                                                                       {"-c", "a.cu", "--such-an-option"},
+                                                                       {"-c", "-ptx", "a.cu"},
+                                                                       {"-c", "a.cu", "-o"},
+                                                                       {"-c", "a.cu", "@no-such-file"},
+                                                                       {"-c", "a.cu", "-o", "-"}})
       QVERIFY2(!nvcc(arguments).refusal.empty(), arguments.back().c_str());
-    for (const auto& arguments : std::vector<std::vector<std::string>>{
-             {"-c", "a.cc", "-fplugin=x"}, {"-c", "a.cc", "-Wp,-MD,x"}, {"-c", "a.cc", "-save-temps"}, {"-c", "a.cc", "-DNOW=__TIME__"},
-             {"-c", "a.cc", "-fprofile-use"}, {"-c", "a.cc", "-gsplit-dwarf"}, {"-c", "-x", "c++-header", "a.cc"}, {"-c", "a.cc", "-B", "x"}})
+    for (const auto& arguments : std::vector<std::vector<std::string>>{{"-c", "a.cc", "-fplugin=x"},
+                                                                       {"-c", "a.cc", "-Wp,-MD,x"},
+                                                                       {"-c", "a.cc", "-save-temps"},
+                                                                       {"-c", "a.cc", "-DNOW=__TIME__"},
+                                                                       {"-c", "a.cc", "-fprofile-use"},
+                                                                       {"-c", "a.cc", "-gsplit-dwarf"},
+                                                                       {"-c", "-x", "c++-header", "a.cc"},
+                                                                       {"-c", "a.cc", "-B", "x"}})
       QVERIFY2(!gcc(arguments).refusal.empty(), arguments.back().c_str());
   }
 
   void words() {
-    QCOMPARE(split_words(" a  'b c' \"d \\\" e\" f\\ g ''\n"), (std::vector<std::string>{"a", "b c", "d \" e", "f g", ""}));
+    QCOMPARE(split_words(" a  'b c' \"d \\\" e\" f\\ g ''\n"),
+             (std::vector<std::string>{"a", "b c", "d \" e", "f g", ""}));
   }
 };
 

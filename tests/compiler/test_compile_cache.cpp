@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // C++ through the store: every way in which a result can go stale, each with the bytes that the compiler alone writes.
-#include <QStandardPaths>
+#include <QScopeGuard>
 #include <QTest>
+#include <csignal>
 
 #include "compiling.h"
 
 using namespace keyhole;
-using keyhole::test::Ran;
 
 namespace {
 
-class Cpp : public test::Compiling {
- public:
-  [[nodiscard]] static bool same_object(const std::string& a, const std::string& b) { return !a.empty() && a == b; }
-};
+using Cpp = test::Compiling;
 
 const QStringList kCompile{"g++", "-c", "a.cpp", "-o", "o.o"};
 
@@ -23,9 +20,7 @@ class TestCompileCache : public QObject {
   Q_OBJECT
 
  private slots:
-  void init() {
-    if (QStandardPaths::findExecutable("g++").isEmpty()) QSKIP("g++ is not installed: nothing is compiled through the store");
-  }
+  void init() { NEEDS("g++", "nothing is compiled through the store"); }
 
   void hitAfterMiss() {
     Cpp c;
@@ -40,7 +35,9 @@ class TestCompileCache : public QObject {
   void optionsAreToldApart() {
     Cpp c;
     c.write("a.cpp", "int f(int n) { return n / N; }\n");
-    const auto with = [](const QStringList& options) { return QStringList{"g++"} + options + QStringList{"-c", "a.cpp", "-o", "o.o"}; };
+    const auto with = [](const QStringList& options) {
+      return QStringList{"g++"} + options + QStringList{"-c", "a.cpp", "-o", "o.o"};
+    };
     COMPILES(c, Outcome::miss, with({"-DN=2"}));
     COMPILES(c, Outcome::miss, with({"-DN=3"}));
     COMPILES(c, Outcome::miss, with({"-DN=3", "-O2"}));
@@ -292,7 +289,8 @@ class TestCompileCache : public QObject {
     QTest::newRow("native") << QStringList{"g++", "-march=native", "-c", "a.cpp", "-o", "o.o"} << "this machine";
     QTest::newRow("coverage") << QStringList{"g++", "--coverage", "-c", "a.cpp", "-o", "o.o"} << "further files";
     QTest::newRow("preprocess") << QStringList{"g++", "-E", "a.cpp", "-o", "o.o"} << "does not compile";
-    QTest::newRow("unknown") << QStringList{"g++", "-Xpreprocessor", "-DX", "-c", "a.cpp", "-o", "o.o"} << "unknown option";
+    QTest::newRow("unknown") << QStringList{"g++", "-Xpreprocessor", "-DX", "-c", "a.cpp", "-o", "o.o"}
+                             << "unknown option";
   }
   void whatIsNotKept() {
     QFETCH(QStringList, command);
@@ -308,7 +306,10 @@ class TestCompileCache : public QObject {
   void compilerChangesBehindALink() {
     Cpp c;
     c.write("a.cpp", "int f() { return 1; }\n");
-    QVERIFY(c.plain({"sh", "-c", "mkdir bin tool && printf '#!/bin/sh\\nexec %s \"$@\"\\n' $(command -v g++) > tool/g++ && chmod +x tool/g++ && ln -s ../tool/g++ bin/g++"}).status == 0);
+    QVERIFY(c.plain({"sh", "-c",
+                     "mkdir bin tool && printf '#!/bin/sh\\nexec %s \"$@\"\\n' $(command -v g++) > tool/g++ && chmod "
+                     "+x tool/g++ && ln -s ../tool/g++ bin/g++"})
+                .status == 0);
     const QString shim = QString::fromStdString(c.path("bin/g++"));
     const QStringList command{shim, "-c", "a.cpp", "-o", "o.o"};
     COMPILES(c, Outcome::miss, command);
@@ -343,7 +344,9 @@ class TestCompileCache : public QObject {
     std::vector<std::thread> threads;
     std::atomic<int> failed{0};
     for (int i = 0; i < 16; ++i)
-      threads.emplace_back([&, i] { failed += c.cc({"g++", "-c", "a.cpp", "-o", QString("o%1.o").arg(i)}).status != 0 ? 1 : 0; });
+      threads.emplace_back([&, i] {
+        failed += c.cc({"g++", "-c", "a.cpp", "-o", QString("o%1.o").arg(i)}).status != 0 ? 1 : 0;
+      });
     for (auto& t : threads) t.join();
     QCOMPARE(failed.load(), 0);
     QCOMPARE(c.count(Outcome::miss), 1);
@@ -355,9 +358,118 @@ class TestCompileCache : public QObject {
     Cpp c;
     c.write("a.cpp", "int f() { return 1; }\n");
     COMPILES(c, Outcome::miss, kCompile);
-    QVERIFY(c.plain({"sh", "-c", "for f in ../store/compile/manifests/*/*; do printf '\\0' | dd of=$f bs=1 seek=60 conv=notrunc; done"}).status == 0);
+    QVERIFY(
+        c.plain({"sh", "-c",
+                 "for f in ../store/compile/manifests/*/*; do printf '\\0' | dd of=$f bs=1 seek=60 conv=notrunc; done"})
+            .status == 0);
     COMPILES(c, Outcome::miss, kCompile);
     COMPILES(c, Outcome::hit, kCompile);
+  }
+
+  /// A disk that is full where the store is: the compiler's result stands. Where the output is: the compiler says so.
+  void fullDisk() {
+    Cpp c;
+    c.write("a.cpp", "int f() { return 1; }\n");
+    c.write("full/.keep", "");
+    const QString full = QString::fromStdString(c.path("full"));
+    if (c.plain({"mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", full}).status != 0)
+      QSKIP("no small disk can be mounted here: a full disk is not tried");
+    const auto fill = [&](const QString& folder) {
+      static_cast<void>(c.plain({"sh", "-c", "dd if=/dev/zero of=" + folder + "/filler bs=1k count=1000 2>/dev/null"}));
+    };
+    const auto unmount = qScopeGuard([&] { static_cast<void>(c.plain({"umount", full})); });
+    COMPILES(c, Outcome::miss, kCompile);
+    fill(full);
+    const auto hit = c.cc({"g++", "-c", "a.cpp", "-o", "full/o.o"});
+    const auto alone = c.plain({"g++", "-c", "a.cpp", "-o", "full/o.o"});
+    QCOMPARE(hit.status != 0, alone.status != 0);
+    QVERIFY2(hit.status != 0 && hit.err.contains("No space left on device"), hit.told());
+    QCOMPARE(c.plain({"sh", "-c", "ls full | grep -v filler | grep -vx o.o | wc -l"}).out.trimmed(), QByteArray("0"));
+
+    c.environment.insert("KEYHOLE_STORE", full + "/store");
+    c.remove("o.o");
+    for (int i = 0; i < 2; ++i) {
+      const auto ran = c.cc(kCompile);
+      QVERIFY2(ran.status == 0, ran.told());
+      const std::string made = c.bytes("o.o");
+      QCOMPARE(c.plain(kCompile).status, 0);
+      QCOMPARE(made, c.bytes("o.o"));
+    }
+  }
+
+  void clang() {
+    const char* name = test::is_installed("clang++") ? "clang++" : "clang++-14";
+    if (!test::is_installed(name)) QSKIP("clang++ is not installed: it is not tried as a compiler");
+    Cpp c;
+    c.write("h.h", "#define N 1\n");
+    c.write("a.cpp", "#include <vector>\n#include \"h.h\"\nint f() { int unused; return N; }\n");
+    const QStringList command{name, "-Wall", "-MD", "-MF", "o.d", "-c", "a.cpp", "-o", "o.o"};
+    COMPILES(c, Outcome::miss, command);
+    const std::string dependencies = c.bytes("o.d");
+    c.remove("o.d");
+    COMPILES(c, Outcome::hit, command);
+    QVERIFY(dependencies.find("h.h") != std::string::npos);
+    QCOMPARE(c.bytes("o.d"), dependencies);
+    c.write("h.h", "#define N 2\n");
+    COMPILES(c, Outcome::miss, command);
+    QCOMPARE(c.count(Outcome::hit), 1);
+  }
+
+  void dependencyFilesPlaceIsNoPart() {
+    Cpp c;
+    c.write("a.cpp", "int f() { return 1; }\n");
+    const auto command = [](const char* file) {
+      return QStringList{"g++", "-MD", "-MT", "t", "-MF", file, "-c", "a.cpp", "-o", "o.o"};
+    };
+    COMPILES(c, Outcome::miss, command("one.d"));
+    COMPILES(c, Outcome::hit, command("two.d"));
+    QCOMPARE(c.bytes("one.d"), c.bytes("two.d"));
+  }
+
+  void appearingHeaderIsToldByItsPlace() {
+    Cpp c;
+    c.write("early/x.h", "");
+    c.write("late/h.h", "#define N 1\n");
+    c.write("a.cpp", "#include <h.h>\nint f() { return N; }\n");
+    const QStringList command{"g++", "-Iearly", "-Ilate", "-c", "a.cpp", "-o", "o.o"};
+    COMPILES(c, Outcome::miss, command);
+    QVERIFY(c.components().value("looked_for[early]").contains("not there: h.h"));
+    c.write("early/h.h", "#define N 2\n");
+    COMPILES(c, Outcome::miss, command);
+    QVERIFY(!(c.components().value("looked_for[early]") + ",").contains(" h.h,"));
+    QVERIFY(c.components().contains("include[early/h.h]"));
+    QVERIFY(c.components().value("looked_for[late]").contains("there, not read: h.h"));
+  }
+
+  /// The compiler is killed, and so is all that was begun; the next compile finds its place clean.
+  void signalReachesTheCompiler() {
+    Cpp c;
+    QVERIFY(c.plain({"sh", "-c", "mkfifo pipe.h"}).status == 0);
+    c.write("a.cpp", "#include \"pipe.h\"\nint f() { return 1; }\n");
+    QProcess process;
+    process.setProcessEnvironment(c.environment);
+    process.setWorkingDirectory(QString::fromStdString(c.path("")));
+    process.start(test::Keyhole::program(), QStringList{"cc", "--"} + kCompile);
+    QVERIFY(process.waitForStarted());
+    const QByteArray compilers = "pgrep -f 'cc1plus.*" + QByteArray::fromStdString(c.path("")).chopped(1) +
+                                 "|cc1plus.*a.cpp' -P $(pgrep -P " + QByteArray::number(process.processId()) + ")";
+    QTRY_VERIFY_WITH_TIMEOUT(!c.plain({"sh", "-c", compilers}).out.trimmed().isEmpty(), 20000);
+    const auto compiler = c.plain({"sh", "-c", compilers}).out.trimmed();
+    process.terminate();
+    QVERIFY(process.waitForFinished(20000));
+    QCOMPARE(process.exitStatus(), QProcess::CrashExit);
+    QCOMPARE(process.exitCode(), SIGTERM);
+    QTRY_VERIFY_WITH_TIMEOUT(c.plain({"sh", "-c", "kill -0 " + compiler}).status != 0, 20000);
+    QVERIFY(!QFile::exists(QString::fromStdString(c.path("o.o"))));
+  }
+
+  void killedCompilerIsToldAsShellsDo() {
+    Cpp c;
+    c.write("a.cpp", "int f() { return 1; }\n");
+    c.write("g++", "#!/bin/sh\nkill -9 $$\n");
+    QVERIFY(c.plain({"chmod", "+x", "g++"}).status == 0);
+    const auto ran = c.plain({"sh", "-c", QString(test::Keyhole::program()) + " cc -- ./g++ -c a.cpp -o o.o; echo $?"});
+    QVERIFY2(ran.out.trimmed() == "137", ran.told());
   }
 
   void missSaysWhichOptionWasAdded() {

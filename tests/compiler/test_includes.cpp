@@ -21,12 +21,15 @@ class TestIncludes : public QObject {
 
  private slots:
   void directives() {
-    QCOMPARE(names("#include <a>\n  #  include_next \"b\"\n/* c */ #include <d/e.h>\nint x; #include <no>\n"), (QStringList{"a:a", "q:b", "a:d/e.h"}));
-    QCOMPARE(names("#if 0\n#include <inactive>\n#endif\n#include \\\n <next>\n"), (QStringList{"a:inactive", "a:next"}));
+    QCOMPARE(names("#include <a>\n  #  include_next \"b\"\n/* c */ #include <d/e.h>\nint x; #include <no>\n"),
+             (QStringList{"a:a", "q:b", "a:d/e.h"}));
+    QCOMPARE(names("#if 0\n#include <inactive>\n#endif\n#include \\\n <next>\n"),
+             (QStringList{"a:inactive", "a:next"}));
   }
 
   void hasInclude() {
-    QCOMPARE(names("#if defined(X) && \\\n __has_include( <a.h> )\n#elif HAS(\"b.h\")\n#if 1 < 2 && 3 > 2\n"), (QStringList{"a:a.h", "q:b.h"}));
+    QCOMPARE(names("#if defined(X) && \\\n __has_include( <a.h> )\n#elif HAS(\"b.h\")\n#if 1 < 2 && 3 > 2\n"),
+             (QStringList{"a:a.h", "q:b.h"}));
     QVERIFY(questions_of("#if __has_include(NAME)\n").hidden_question);
     QVERIFY(!questions_of("#ifdef __has_include\n#if defined(__has_include) && __has_include(<x>)\n").hidden_question);
     const std::string text = "#define HAS(x) __has_include(x)\n#define ALSO(x) HAS(x)\n#if ALSO(N)\n";
@@ -46,14 +49,22 @@ class TestIncludes : public QObject {
 
   void lineMarkers() {
     std::vector<Entered> entered;
-    read_line_markers("# 0 \"a.cu\"\n# 0 \"<built-in>\"\n# 1 \"/usr/include/stdc-predef.h\" 1 3 4\n# 0 \"<command-line>\" 2\n"
-                      "# 1 \"a.cu\"\n# 1 \"h\\\"x.h\" 1\n# 1 \"deep.h\" 1\n# 2 \"h\\\"x.h\" 2\n# 2 \"a.cu\" 2\n# 7 \"other.y\"\n# 1 \"last.h\" 1\n", entered);
-    QCOMPARE(entered, (std::vector<Entered>{{"a.cu", ""}, {"/usr/include/stdc-predef.h", "a.cu"}, {"h\"x.h", "a.cu"}, {"deep.h", "h\"x.h"}, {"last.h", "a.cu"}}));
+    read_line_markers(
+        "# 0 \"a.cu\"\n# 0 \"<built-in>\"\n# 1 \"/usr/include/stdc-predef.h\" 1 3 4\n# 0 \"<command-line>\" 2\n"
+        "# 1 \"a.cu\"\n# 1 \"h\\\"x.h\" 1\n# 1 \"deep.h\" 1\n# 2 \"h\\\"x.h\" 2\n# 2 \"a.cu\" 2\n# 7 \"other.y\"\n# 1 "
+        "\"last.h\" 1\n",
+        entered);
+    QCOMPARE(entered, (std::vector<Entered>{{"a.cu", ""},
+                                            {"/usr/include/stdc-predef.h", "a.cu"},
+                                            {"h\"x.h", "a.cu"},
+                                            {"deep.h", "h\"x.h"},
+                                            {"last.h", "a.cu"}}));
   }
 
   void headerLines() {
     std::vector<Entered> entered;
-    std::string text = ". ./h.h\n.. /usr/x.h\n. y.h\na.cpp:1: warning: w\nMultiple include guards may be useful for:\n./h.h\ny.h\n";
+    std::string text =
+        ". ./h.h\n.. /usr/x.h\n. y.h\na.cpp:1: warning: w\nMultiple include guards may be useful for:\n./h.h\ny.h\n";
     QVERIFY(take_header_lines(text, "a.cpp", entered));
     QCOMPARE(text, std::string("a.cpp:1: warning: w\n"));
     QCOMPARE(entered, (std::vector<Entered>{{"./h.h", "a.cpp"}, {"/usr/x.h", "./h.h"}, {"y.h", "a.cpp"}}));

@@ -4,6 +4,7 @@
 
 #include <QFile>
 #include <QMap>
+#include <QStandardPaths>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -28,17 +29,22 @@ class Compiling {
   }
 
   [[nodiscard]] std::string store() const { return home / "store"; }
-  [[nodiscard]] std::string path(const std::string& name) const { return name.front() == '/' ? name : home / ("work/" + name); }
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return name.front() == '/' ? name : home / ("work/" + name);
+  }
   /// Writes a file of the working folder; what stood there before has another time stamp.
   void write(const std::string& name, const std::string& text) const {
     const std::string file = path(name);
     make_folders(file.substr(0, file.rfind('/')));
     QFile out(QString::fromStdString(file));
-    if (!out.open(QIODevice::WriteOnly) || out.write(text.data(), static_cast<qint64>(text.size())) < 0) qFatal("cannot write");
+    if (!out.open(QIODevice::WriteOnly) || out.write(text.data(), static_cast<qint64>(text.size())) < 0)
+      qFatal("cannot write");
     out.close();
     std::this_thread::sleep_for(std::chrono::milliseconds(12));
   }
-  [[nodiscard]] std::string bytes(const std::string& name) const { return read_file(path(name)).value_or(std::string()); }
+  [[nodiscard]] std::string bytes(const std::string& name) const {
+    return read_file(path(name)).value_or(std::string());
+  }
   void remove(const std::string& name) const { QFile::remove(QString::fromStdString(path(name))); }
 
   /// The compiler alone.
@@ -84,25 +90,46 @@ class Compiling {
     return n;
   }
 
+  [[nodiscard]] static bool same_object(const std::string& a, const std::string& b) { return !a.empty() && a == b; }
+
   TemporaryFolder home;
   QProcessEnvironment environment;
 };
 
+/// With nvcc.
+class CompilingCuda : public Compiling {
+ public:
+  /// nvcc alone, with its intermediate files in a folder: else it puts its process id into the name of a symbol.
+  [[nodiscard]] Ran plain(QStringList command, const QString& folder = "work") const {
+    if (command.front().endsWith("nvcc")) {
+      make_folders(path("keep"));
+      command += {"--keep", "--keep-dir", QString::fromStdString(path("keep"))};
+    }
+    return Compiling::plain(command, folder);
+  }
+};
+
+inline bool is_installed(const char* program) {
+  return !QStandardPaths::findExecutable(program).isEmpty();
+}
+#define NEEDS(program, what_is_left_out) \
+  if (!test::is_installed(program)) QSKIP(program " is not installed: " what_is_left_out)
+
 /// Compiles with `command` through the store, wants `outcome`, and wants the bytes that the compiler alone writes.
-#define COMPILES(c, outcome_wanted, command)                                                                      \
-  do {                                                                                                            \
-    (c).remove("o.o");                                                                                            \
-    const auto ran_through = (c).cc(command);                                                                     \
-    QVERIFY2(ran_through.status == 0, ran_through.told());                                                        \
-    const std::string through = (c).bytes("o.o");                                                                 \
-    const auto noted = (c).last();                                                                                \
-    QVERIFY2(noted.outcome == (outcome_wanted),                                                                   \
+#define COMPILES(c, outcome_wanted, command)                                                                           \
+  do {                                                                                                                 \
+    (c).remove("o.o");                                                                                                 \
+    const auto ran_through = (c).cc(command);                                                                          \
+    QVERIFY2(ran_through.status == 0, ran_through.told());                                                             \
+    const std::string through = (c).bytes("o.o");                                                                      \
+    const auto noted = (c).last();                                                                                     \
+    QVERIFY2(noted.outcome == (outcome_wanted),                                                                        \
              (std::string("noted: ") + name_of(noted.outcome) + " " + noted.reason + " " + noted.save_error).c_str()); \
-    const auto ran_plain = (c).plain(command);                                                                    \
-    QVERIFY2(ran_plain.status == 0, ran_plain.told());                                                            \
-    QVERIFY((c).same_object(through, (c).bytes("o.o")));                                                          \
-    QCOMPARE(ran_through.out, ran_plain.out);                                                                     \
-    QCOMPARE(ran_through.err, ran_plain.err);                                                                     \
+    const auto ran_plain = (c).plain(command);                                                                         \
+    QVERIFY2(ran_plain.status == 0, ran_plain.told());                                                                 \
+    QVERIFY((c).same_object(through, (c).bytes("o.o")));                                                               \
+    QCOMPARE(ran_through.out, ran_plain.out);                                                                          \
+    QCOMPARE(ran_through.err, ran_plain.err);                                                                          \
   } while (false)
 
 }  // namespace keyhole::test
