@@ -29,14 +29,14 @@ constexpr std::uint32_t multiply(std::uint32_t a, std::uint32_t b) {
 }
 
 /// What four bytes of a checksum become when `bytes` further zero bytes are fed.
-Table table_past(std::size_t bytes) {
+constexpr Table table_past(std::size_t bytes) {
   std::uint32_t power = 0x80000000U;   // x^0
   std::uint32_t square = 0x00800000U;  // x^8
   for (std::size_t n = bytes; n != 0; n >>= 1) {
     if (n & 1) power = multiply(power, square);
     square = multiply(square, square);
   }
-  Table table;
+  Table table{};
   for (unsigned byte = 0; byte < 4; ++byte)
     for (std::uint32_t value = 0; value < 256; ++value) table[byte][value] = multiply(power, value << (8 * byte));
   return table;
@@ -79,7 +79,7 @@ std::uint64_t word_at(const char* p) {
 /// Feeds as many blocks of three lanes of `Lane` bytes as there are.
 template <std::size_t Lane>
 __attribute__((target("sse4.2"))) void three_lanes(const char*& p, std::size_t& n, std::uint64_t& crc) {
-  static const Table one = table_past(Lane), two = table_past(2 * Lane);
+  static constexpr Table one = table_past(Lane), two = table_past(2 * Lane);  // a process may live for one checksum
   for (; n >= 3 * Lane; p += 3 * Lane, n -= 3 * Lane) {
     std::uint64_t a = crc, b = 0, c = 0;
     for (std::size_t i = 0; i < Lane; i += 8) {

@@ -1,41 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keyhole/key/hash.h"
 
-#include <openssl/evp.h>
+// The functions of SHA-256 itself: those of EVP read OpenSSL's configuration and set up its providers at first use, 5
+// million instructions that a process which looks up one entry would spend on nothing.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
-#include <new>
 #include <utility>
 
 namespace keyhole {
 namespace {
 
-EVP_MD_CTX* as_context(void* context) {
-  return static_cast<EVP_MD_CTX*>(context);
-}
-
-// Looked up once: a fetch for each of a key's 639 components would cost more than the hashing.
-const EVP_MD* sha256_method() {
-  static const EVP_MD* const method = [] {
-    EVP_MD* fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    return fetched != nullptr ? fetched : EVP_sha256();
-  }();
-  return method;
+SHA256_CTX* as_context(void* context) {
+  return static_cast<SHA256_CTX*>(context);
 }
 
 }  // namespace
 
-// Fails for lack of memory only: SHA-256 is in every provider of OpenSSL that this can be linked with.
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  if (context_ == nullptr || EVP_DigestInit_ex(as_context(context_), sha256_method(), nullptr) != 1)
-    throw std::bad_alloc();
+Sha256::Sha256() : context_(new SHA256_CTX) {
+  SHA256_Init(as_context(context_));
 }
 
 Sha256::~Sha256() {
-  EVP_MD_CTX_free(as_context(context_));
+  delete as_context(context_);
 }
 
 Sha256::Sha256(Sha256&& other) noexcept : context_(std::exchange(other.context_, nullptr)) {}
@@ -46,14 +37,14 @@ Sha256& Sha256::operator=(Sha256&& other) noexcept {
 }
 
 Sha256& Sha256::update(std::string_view bytes) {
-  EVP_DigestUpdate(as_context(context_), bytes.data(), bytes.size());
+  SHA256_Update(as_context(context_), bytes.data(), bytes.size());
   return *this;
 }
 
 Digest Sha256::finish() {
   Digest digest;
-  EVP_DigestFinal_ex(as_context(context_), digest.bytes.data(), nullptr);
-  EVP_DigestInit_ex(as_context(context_), nullptr, nullptr);
+  SHA256_Final(digest.bytes.data(), as_context(context_));
+  SHA256_Init(as_context(context_));
   return digest;
 }
 
