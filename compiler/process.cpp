@@ -65,12 +65,31 @@ class Pipe {
   bool opened_ = false;
 };
 
-void drain(const Pipe& out, std::string& out_text, const Pipe& err, std::string& err_text) {
+constexpr int kEnding[] = {SIGHUP, SIGINT, SIGTERM};
+// Both are free of locks, as a signal's handler needs.
+std::atomic<bool> g_forwarding{false};
+std::atomic<int> g_received{0};
+std::atomic<int> g_child{0};
+struct sigaction g_before[std::size(kEnding)];
+
+/// A program that a signal ended may leave others that hold its pipes.
+bool ended_by_signal(pid_t pid) {
+  siginfo_t info{};
+  return g_received != 0 && ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == pid;
+}
+
+void drain(pid_t pid, const Pipe& out, std::string& out_text, const Pipe& err, std::string& err_text) {
   pollfd fds[2] = {{out.reader(), POLLIN, 0}, {err.reader(), POLLIN, 0}};
   std::string* const texts[2] = {&out_text, &err_text};
   char buffer[65536];
   while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-    if (::poll(fds, 2, -1) < 0 && errno != EINTR) return;
+    const int ready = ::poll(fds, 2, 500);
+    if (ready < 0 && errno != EINTR) return;
+    if (ready <= 0) {
+      if (ended_by_signal(pid)) return;
+      continue;
+    }
     for (int i = 0; i < 2; ++i) {
       if (fds[i].fd < 0 || fds[i].revents == 0) continue;
       const ssize_t n = ::read(fds[i].fd, buffer, sizeof buffer);
@@ -82,16 +101,10 @@ void drain(const Pipe& out, std::string& out_text, const Pipe& err, std::string&
   }
 }
 
-constexpr int kEnding[] = {SIGHUP, SIGINT, SIGTERM};
-// Both are free of locks, as a signal's handler needs.
-std::atomic<int> g_received{0};
-std::atomic<int> g_child{0};
-struct sigaction g_before[std::size(kEnding)];
-
 void forward(int signal) {
   int none = 0;
   g_received.compare_exchange_strong(none, signal);
-  if (const int child = g_child; child > 0) ::kill(child, signal);
+  if (const int child = g_child; child > 0) ::kill(-child, signal);  // the programs that it runs too
 }
 
 }  // namespace
@@ -101,6 +114,7 @@ ForwardSignals::ForwardSignals() {
   action.sa_handler = forward;
   sigemptyset(&action.sa_mask);
   g_received = 0;
+  g_forwarding = true;
   for (std::size_t i = 0; i < std::size(kEnding); ++i) {
     ::sigaction(kEnding[i], nullptr, &g_before[i]);
     if (g_before[i].sa_handler != SIG_IGN) ::sigaction(kEnding[i], &action, nullptr);  // nohup stays
@@ -108,6 +122,7 @@ ForwardSignals::ForwardSignals() {
 }
 
 ForwardSignals::~ForwardSignals() {
+  g_forwarding = false;
   for (std::size_t i = 0; i < std::size(kEnding); ++i) ::sigaction(kEnding[i], &g_before[i], nullptr);
 }
 
@@ -125,17 +140,22 @@ Result<Finished> run_program(const std::string& program, const std::vector<std::
   posix_spawn_file_actions_adddup2(&actions, (options.merged ? out : err).writer(), STDERR_FILENO);
   if (!options.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, options.folder.c_str());
   const auto changed = changed_environment(options.environment);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  if (g_forwarding)
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);  // a group of its own: signals come from us
   pid_t pid = -1;
-  const int code = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, pointers(argv).data(),
+  const int code = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers(argv).data(),
                                  options.environment.empty() ? environ : pointers(changed).data());
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (code != 0) return tl::unexpected(os_error(code, "run the program", program));
   g_child = pid;
-  if (const int signal = g_received; signal != 0) ::kill(pid, signal);
+  if (const int signal = g_received; signal != 0) ::kill(-pid, signal);
   out.close_writer();
   err.close_writer();
   Finished finished;
-  drain(out, finished.out, err, finished.err);
+  drain(pid, out, finished.out, err, finished.err);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) return tl::unexpected(os_error(errno, "wait for the program", program));
