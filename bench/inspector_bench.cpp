@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// inspector_bench STORE: what the window costs on a store of any size. Prints, one a line: when the first rows stand in the
-// table; the longest time that the GUI thread was not back in its event loop while scrolling, jumping, filtering and
-// sorting; how long a frame of the timeline takes; the memory. Offscreen: painting is on the CPU, as in a remote session.
+// inspector_bench STORE [RECORDING]: what the window costs on a store of any size. Prints, one a line: when the first
+// rows stand in the table; the longest time that the GUI thread was not back in its event loop while scrolling,
+// jumping, filtering, sorting and importing RECORDING into the store; how long a frame of the timeline takes; the
+// memory. Offscreen: painting is on the CPU, as in a remote session.
 #include <QApplication>
 #include <QElapsedTimer>
 #include <QFile>
@@ -12,6 +13,7 @@
 #include <cstdio>
 
 #include "inspector/models/lookup_model.h"
+#include "inspector/ui/bars.h"
 #include "inspector/ui/history_page.h"
 #include "inspector/ui/main_window.h"
 #include "inspector/ui/timeline_view.h"
@@ -46,6 +48,33 @@ class Gaps : public QObject {
   qint64 longest_ = 0;
 };
 
+// With KEYHOLE_BENCH_EVENTS=1 names what held up the GUI thread for more than 20 ms.
+class Application : public QApplication {
+ public:
+  using QApplication::QApplication;
+  bool notify(QObject* receiver, QEvent* event) override {
+    static const bool tells = qEnvironmentVariableIntValue("KEYHOLE_BENCH_EVENTS") != 0;
+    if (!tells) return QApplication::notify(receiver, event);
+    const char* name = receiver->metaObject()->className();
+    const auto type = event->type();
+    const QString object = receiver->objectName();
+    const qint64 inner_before = inner_;
+    inner_ = 0;
+    QElapsedTimer timer;
+    timer.start();
+    const bool result = QApplication::notify(receiver, event);
+    const qint64 took = timer.nsecsElapsed(), own = took - inner_;
+    if (own > 20'000'000)
+      std::printf("    %s %s, event %d: %.1f ms\n", name, object.toLocal8Bit().constData(), int(type),
+                  double(own) / 1e6);
+    inner_ = inner_before + took;
+    return result;
+  }
+
+ private:
+  qint64 inner_ = 0;
+};
+
 double megabytes(const char* field) {
   QFile status(QStringLiteral("/proc/self/status"));
   if (!status.open(QIODevice::ReadOnly)) return -1;
@@ -66,9 +95,9 @@ double wait_for(Condition done, int seconds = 120) {
 
 int main(int argc, char** argv) {
   qputenv("QT_QPA_PLATFORM", "offscreen");
-  QApplication app(argc, argv);
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: inspector_bench STORE\n");
+  Application app(argc, argv);
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: inspector_bench STORE [RECORDING]\n");
     return 2;
   }
   QStandardPaths::setTestModeEnabled(true);
@@ -91,10 +120,14 @@ int main(int argc, char** argv) {
   table->grab();
   std::printf("first rows            %8.1f ms\n", double(timer.nsecsElapsed()) / 1e6);
   wait_for([&] { return model->total() >= 0; });
-  std::printf("counted %lld lookups  %8.1f ms\n", static_cast<long long>(model->total()), double(timer.nsecsElapsed()) / 1e6);
+  std::printf("counted %lld lookups  %8.1f ms\n", static_cast<long long>(model->total()),
+              double(timer.nsecsElapsed()) / 1e6);
   TimelineView* timeline = page->timeline()->view();
-  wait_for([&] { return timeline->timeline() && window.workspace().session()->pending() == 0; });
-  std::printf("timeline and overview %8.1f ms, longest gap of the GUI thread %5.1f ms\n", double(timer.nsecsElapsed()) / 1e6, gaps.take());
+  wait_for([&] {
+    return timeline->timeline() && timeline->timeline()->is_complete() && window.workspace().session()->pending() == 0;
+  });
+  std::printf("timeline of all of it %8.1f ms, longest gap of the GUI thread %5.1f ms\n",
+              double(timer.nsecsElapsed()) / 1e6, gaps.take());
 
   QScrollBar* bar = table->verticalScrollBar();
   for (int i = 0; i < 300; ++i) {
@@ -110,7 +143,8 @@ int main(int argc, char** argv) {
     bar->setValue(bar->minimum() + int(part * (bar->maximum() - bar->minimum())));
     worst = std::max(worst, wait_for([&] { return model->index(row, 1).data().toString().size() > 0; }));
   }
-  std::printf("a jump anywhere       %8.1f ms at most until its rows are there, longest gap %5.1f ms\n", worst, gaps.take());
+  std::printf("a jump anywhere       %8.1f ms at most until its rows are there, longest gap %5.1f ms\n", worst,
+              gaps.take());
   for (const char* filter : {"outcome:miss cost>1s", "layer:fx_graph -outcome:hit", "run:run12"}) {
     gaps.take();
     bool loaded = false;
@@ -119,10 +153,24 @@ int main(int argc, char** argv) {
     const double first = wait_for([&] { return loaded; });
     QObject::disconnect(connection);
     std::printf("filter %-30s first rows %8.1f ms, longest gap %5.1f ms\n", filter, first, gaps.take());
+    wait_for([&] { return model->total() >= 0; });
     wait_for([&] { return window.workspace().session()->pending() == 0; });
+    std::printf("       %lld counted, timeline drawn, longest gap %5.1f ms\n", static_cast<long long>(model->total()),
+                gaps.take());
   }
   window.workspace().set_filter({});
   wait_for([&] { return window.workspace().session()->pending() == 0; });
+  if (argc > 2) {
+    auto* import = window.findChild<ImportPanel*>();
+    gaps.take();
+    QElapsedTimer took;
+    took.start();
+    window.open_paths({QString::fromLocal8Bit(argv[2])});
+    wait_for([&] { return !import->busy(); });
+    std::printf("importing             %8.1f ms, longest gap %5.1f ms\n", double(took.nsecsElapsed()) / 1e6,
+                gaps.take());
+    wait_for([&] { return window.workspace().session()->pending() == 0; });
+  }
   for (const LookupColumn column : {LookupColumn::cost, LookupColumn::key, LookupColumn::time}) {
     gaps.take();
     bool loaded = false;
@@ -131,7 +179,8 @@ int main(int argc, char** argv) {
     const double first = wait_for([&] { return loaded; });
     QObject::disconnect(connection);
     std::printf("sort by %-29s first rows %8.1f ms, longest gap %5.1f ms\n",
-                model->headerData(int(column), Qt::Horizontal, Qt::DisplayRole).toString().toLocal8Bit().constData(), first, gaps.take());
+                model->headerData(int(column), Qt::Horizontal, Qt::DisplayRole).toString().toLocal8Bit().constData(),
+                first, gaps.take());
   }
   QPixmap frame(timeline->viewport()->size());
   double slowest = 0;
@@ -142,7 +191,8 @@ int main(int argc, char** argv) {
     slowest = std::max(slowest, double(one.nsecsElapsed()) / 1e6);
     timeline->zoom(0.8, timeline->viewport()->width() * 0.6);
   }
-  std::printf("a frame of the timeline %6.1f ms at most, %lld lanes\n", slowest, static_cast<long long>(timeline->timeline()->lane_count()));
+  std::printf("a frame of the timeline %6.1f ms at most, %lld lanes\n", slowest,
+              static_cast<long long>(timeline->timeline()->lane_count()));
   std::printf("memory                %8.0f MB, at most %.0f MB\n", megabytes("VmRSS"), megabytes("VmHWM"));
   return 0;
 }

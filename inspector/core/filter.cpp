@@ -85,11 +85,10 @@ struct Unit {
   const char* name;
   double factor;
 };
-constexpr Unit kDurations[] = {{"ns", 1},   {"us", 1e3},  {"µs", 1e3},     {"ms", 1e6},      {"s", 1e9},
+constexpr Unit kDurations[] = {{"ns", 1},   {"us", 1e3},   {"µs", 1e3},   {"ms", 1e6},   {"s", 1e9},
                                {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
-constexpr Unit kSizes[] = {{"B", 1},          {"KB", 1e3},         {"MB", 1e6},           {"GB", 1e9},
-                           {"KiB", 1024},     {"MiB", 1048576},    {"GiB", 1073741824.0}, {"k", 1e3},
-                           {"M", 1e6},        {"G", 1e9}};
+constexpr Unit kSizes[] = {{"B", 1},         {"KB", 1e3},           {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1024},
+                           {"MiB", 1048576}, {"GiB", 1073741824.0}, {"k", 1e3},  {"M", 1e6},  {"G", 1e9}};
 
 const double kNoNumber = std::nan("");
 
@@ -126,7 +125,9 @@ struct Token {
   int column = 0, length = 0;
 };
 
-bool is_operator_char(QChar c) { return c == u':' || c == u'=' || c == u'!' || c == u'<' || c == u'>'; }
+bool is_operator_char(QChar c) {
+  return c == u':' || c == u'=' || c == u'!' || c == u'<' || c == u'>';
+}
 
 class Lexer {
  public:
@@ -154,8 +155,9 @@ class Lexer {
           t.text += text_[end++];
         }
         if (end >= text_.size()) {
-          error = FilterError{at, int(text_.size()) - at,
-                              c == u'"' ? QStringLiteral("the quote is not closed") : QStringLiteral("the /expression/ is not closed")};
+          error = FilterError{
+              at, int(text_.size()) - at,
+              c == u'"' ? QStringLiteral("the quote is not closed") : QStringLiteral("the /expression/ is not closed")};
           t.kind = Token::Kind::end;
           tokens.push_back(t);
           return tokens;
@@ -175,8 +177,8 @@ class Lexer {
         if (at < text_.size() && text_[at] == u'=' && c != u':' && c != u'=') t.text += text_[at++];
       } else {
         t.kind = Token::Kind::word;
-        while (at < text_.size() && !text_[at].isSpace() && text_[at] != u'(' && text_[at] != u')' && text_[at] != u'"' &&
-               (value_expected || !is_operator_char(text_[at])))
+        while (at < text_.size() && !text_[at].isSpace() && text_[at] != u'(' && text_[at] != u')' &&
+               text_[at] != u'"' && (value_expected || !is_operator_char(text_[at])))
           t.text += text_[at++];
       }
       t.length = at - t.column;
@@ -194,13 +196,15 @@ constexpr int kMaxDepth = 64;
 
 class Parser {
  public:
-  Parser(std::vector<Token> tokens, std::optional<FilterError> error) : tokens_(std::move(tokens)), error_(std::move(error)) {}
+  Parser(std::vector<Token> tokens, std::optional<FilterError> error)
+      : tokens_(std::move(tokens)), error_(std::move(error)) {}
 
   FilterNode run(std::optional<FilterError>& error) {
     FilterNode root;
     if (!error_ && peek().kind != Token::Kind::end) {
       root = any(0);
-      if (!error_ && peek().kind == Token::Kind::close) stop(peek(), QStringLiteral("there is no '(' that this closes"));
+      if (!error_ && peek().kind == Token::Kind::close)
+        stop(peek(), QStringLiteral("there is no '(' that this closes"));
     }
     error = error_;
     if (error_) return {};
@@ -240,7 +244,8 @@ class Parser {
       if (at_word("AND") && !node.children.empty()) take();
       node.children.push_back(one(depth));
     } while (!ends_list());
-    return node.children.size() == 1 && node.children[0].kind != FilterNode::Kind::term ? std::move(node.children[0]) : node;
+    return node.children.size() == 1 && node.children[0].kind != FilterNode::Kind::term ? std::move(node.children[0])
+                                                                                        : node;
   }
 
   FilterNode one(int depth) {
@@ -271,11 +276,21 @@ class Parser {
         if (t.text == QLatin1String("AND") || t.text == QLatin1String("OR"))
           stop(t, QStringLiteral("a condition is missing before %1").arg(t.text));
         [[fallthrough]];
-      case Token::Kind::quoted: node.term.text = t.text; break;
-      case Token::Kind::regex: expression(t, node.term); break;
-      case Token::Kind::op: stop(t, QStringLiteral("a field is missing before '%1'").arg(t.text)); break;
-      case Token::Kind::close: stop(t, QStringLiteral("a condition is missing before ')'")); break;
-      default: stop(t, QStringLiteral("a condition is missing here")); break;
+      case Token::Kind::quoted:
+        node.term.text = t.text;
+        break;
+      case Token::Kind::regex:
+        expression(t, node.term);
+        break;
+      case Token::Kind::op:
+        stop(t, QStringLiteral("a field is missing before '%1'").arg(t.text));
+        break;
+      case Token::Kind::close:
+        stop(t, QStringLiteral("a condition is missing before ')'"));
+        break;
+      default:
+        stop(t, QStringLiteral("a condition is missing here"));
+        break;
     }
     return node;
   }
@@ -317,7 +332,7 @@ class Parser {
       return;
     }
     static const std::pair<const char*, Op> operators[] = {
-        {":", Op::contains}, {"=", Op::equal},   {"!=", Op::not_equal},    {"<", Op::less},
+        {":", Op::contains},    {"=", Op::equal},   {"!=", Op::not_equal},    {"<", Op::less},
         {"<=", Op::less_equal}, {">", Op::greater}, {">=", Op::greater_equal}};
     const auto* found = std::find_if(std::begin(operators), std::end(operators),
                                      [&](const auto& o) { return op.text == QLatin1String(o.first); });
@@ -386,7 +401,7 @@ Filter parse_filter(const QString& text) {
   return filter;
 }
 
-QStringList complete_filter(const QString& text, int cursor) {
+QStringList complete_filter(const QString& text, int cursor, bool entries) {
   int begin = std::clamp(cursor, 0, int(text.size()));
   while (begin > 0 && !text[begin - 1].isSpace() && text[begin - 1] != u'(') --begin;
   const QString word = text.mid(begin, cursor - begin);
@@ -396,9 +411,9 @@ QStringList complete_filter(const QString& text, int cursor) {
   if (op == word.size()) {
     const QString prefix = word.startsWith(u'-') ? word.mid(1) : word;
     for (const FieldInfo& f : filter_fields())
-      if (QString::fromLatin1(f.name).startsWith(prefix, Qt::CaseInsensitive))
-        found << QString::fromLatin1(f.name) +
-                     (f.type == FieldType::text || f.type == FieldType::word ? u':' : u'>');
+      if ((entries ? f.of_entries : f.of_lookups) &&
+          QString::fromLatin1(f.name).startsWith(prefix, Qt::CaseInsensitive))
+        found << QString::fromLatin1(f.name) + (f.type == FieldType::text || f.type == FieldType::word ? u':' : u'>');
     return found;
   }
   const FieldInfo* info = field_named(QStringView(word).left(op).mid(word.startsWith(u'-') ? 1 : 0));
@@ -442,7 +457,8 @@ QString with_condition(const QString& text, const QString& condition) {
   for (const FilterChip& chip : chips)
     if (chip.text == condition) return base;
   const bool needs_brackets = chips.size() == 1 && parse_filter(base).root.children.size() == 1 &&
-                              parse_filter(base).root.children[0].kind == FilterNode::Kind::any && !base.startsWith(u'(');
+                              parse_filter(base).root.children[0].kind == FilterNode::Kind::any &&
+                              !base.startsWith(u'(');
   return (needs_brackets ? u'(' + base + u')' : base) + u' ' + condition;
 }
 

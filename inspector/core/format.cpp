@@ -8,7 +8,9 @@
 namespace keyhole::inspector {
 namespace {
 
-QString grouped(std::int64_t value) { return QLocale::c().toString(qlonglong(value)); }
+QString grouped(std::int64_t value) {
+  return QLocale::c().toString(qlonglong(value));
+}
 
 // Three significant digits: "3.10", "12.4", "840".
 QString three_digits(double value) {
@@ -19,7 +21,9 @@ QString three_digits(double value) {
   return text;
 }
 
-QDateTime local(Nanoseconds time) { return QDateTime::fromMSecsSinceEpoch(time / 1'000'000); }
+QDateTime local(Nanoseconds time) {
+  return QDateTime::fromMSecsSinceEpoch(time / 1'000'000);
+}
 
 }  // namespace
 
@@ -35,7 +39,9 @@ QString seconds_text(double seconds) {
   return QStringLiteral("%1 h %2 min").arg(whole / 3600).arg(whole % 3600 / 60, 2, 10, QLatin1Char('0'));
 }
 
-QString duration_text(Nanoseconds duration) { return duration < 0 ? QString() : seconds_text(double(duration) * 1e-9); }
+QString duration_text(Nanoseconds duration) {
+  return duration < 0 ? QString() : seconds_text(double(duration) * 1e-9);
+}
 
 QString exact_duration(Nanoseconds duration) {
   return duration < 0 ? QString() : grouped(duration) + QStringLiteral(" ns");
@@ -52,9 +58,13 @@ QString bytes_text(std::int64_t bytes) {
   return three_digits(value / 1000) + QStringLiteral(" PB");
 }
 
-QString exact_bytes(std::int64_t bytes) { return bytes < 0 ? QString() : plural(bytes, QStringLiteral("byte"), QStringLiteral("bytes")); }
+QString exact_bytes(std::int64_t bytes) {
+  return bytes < 0 ? QString() : plural(bytes, QStringLiteral("byte"), QStringLiteral("bytes"));
+}
 
-QString count_text(std::int64_t count) { return grouped(count); }
+QString count_text(std::int64_t count) {
+  return grouped(count);
+}
 
 QString short_count(std::int64_t count) {
   if (count < 1000) return QString::number(count);
@@ -69,7 +79,9 @@ QString percent_text(double part, double whole) {
   return QString::number(percent, 'f', fraction ? 1 : 0) + QStringLiteral(" %");
 }
 
-QString clock_text(Nanoseconds time) { return time < 0 ? QString() : local(time).toString(QStringLiteral("HH:mm:ss")); }
+QString clock_text(Nanoseconds time) {
+  return time < 0 ? QString() : local(time).toString(QStringLiteral("HH:mm:ss"));
+}
 
 QString date_clock_text(Nanoseconds time) {
   return time < 0 ? QString() : local(time).toString(QStringLiteral("yyyy-MM-dd HH:mm:ss"));
@@ -79,7 +91,9 @@ QString exact_time(Nanoseconds time) {
   return time < 0 ? QString() : local(time).toString(QStringLiteral("yyyy-MM-dd HH:mm:ss.zzz t"));
 }
 
-QString short_digest(const QString& digest) { return digest.size() <= 12 ? digest : digest.left(8) + u'…'; }
+QString short_digest(const QString& digest) {
+  return digest.size() <= 12 ? digest : digest.left(8) + u'…';
+}
 
 QString plural(std::int64_t count, const QString& one, const QString& many) {
   return grouped(count) + u' ' + (count == 1 ? one : many);
@@ -87,14 +101,22 @@ QString plural(std::int64_t count, const QString& one, const QString& many) {
 
 QString title_of(Layer layer) {
   switch (layer) {
-    case Layer::dynamo: return QStringLiteral("Dynamo");
-    case Layer::aot_autograd: return QStringLiteral("AOTAutograd");
-    case Layer::fx_graph: return QStringLiteral("FX graph");
-    case Layer::autotune: return QStringLiteral("Autotune");
-    case Layer::triton: return QStringLiteral("Triton");
-    case Layer::code: return QStringLiteral("Code");
-    case Layer::cuda: return QStringLiteral("CUDA");
-    case Layer::remote: return QStringLiteral("Remote");
+    case Layer::dynamo:
+      return QStringLiteral("Dynamo");
+    case Layer::aot_autograd:
+      return QStringLiteral("AOTAutograd");
+    case Layer::fx_graph:
+      return QStringLiteral("FX graph");
+    case Layer::autotune:
+      return QStringLiteral("Autotune");
+    case Layer::triton:
+      return QStringLiteral("Triton");
+    case Layer::code:
+      return QStringLiteral("Code");
+    case Layer::cuda:
+      return QStringLiteral("CUDA");
+    case Layer::remote:
+      return QStringLiteral("Remote");
   }
   return {};
 }
@@ -105,6 +127,16 @@ QString title_of(Outcome outcome) {
 
 QString title_of(Direction direction) {
   return direction == Direction::unknown ? QString() : QString::fromLatin1(name_of(direction));
+}
+
+QString value_text(const std::string& value) {
+  const QString text = text_of(value);
+  if (!text.contains(QChar::ReplacementCharacter)) return text;
+  constexpr std::size_t kBytesShown = 32;
+  const QByteArray bytes(value.data(), qsizetype(std::min(value.size(), kBytesShown)));
+  return QStringLiteral("bytes %1%2, %3 of them")
+      .arg(QString::fromLatin1(bytes.toHex(' ')), value.size() > kBytesShown ? QStringLiteral(" …") : QString())
+      .arg(value.size());
 }
 
 QString one_line(const QString& text, int limit) {

@@ -45,7 +45,7 @@ void ImportJob::run() {
   }
   Recorder& to = **recorder;
   ComponentPool pool;
-  std::int64_t lookups = 0, entries = 0, problems = 0, unchanged = 0;
+  std::int64_t lookups = 0, entries = 0, problems = 0, unchanged = 0, taken_in = 0;
   for (const QString& path : paths_) {
     if (cancelled_) break;
     const std::string name = path.toStdString();
@@ -77,11 +77,18 @@ void ImportJob::run() {
       Q_EMIT failed(taken.error());
       continue;
     }
+    ++taken_in;
     lookups += taken->lookups, entries += taken->entries, problems += taken->problems, unchanged += taken->unchanged;
   }
   if (auto committed = to.commit(); !committed) Q_EMIT failed(committed.error());
-  QStringList parts{plural(lookups, QStringLiteral("lookup"), QStringLiteral("lookups")), plural(entries, QStringLiteral("entry"), QStringLiteral("entries"))};
-  if (unchanged > 0) parts << plural(unchanged, QStringLiteral("source known already"), QStringLiteral("sources known already"));
+  if (taken_in == 0 && !cancelled_) {
+    Q_EMIT finished(QString(), false);  // why was said
+    return;
+  }
+  QStringList parts{plural(lookups, QStringLiteral("lookup"), QStringLiteral("lookups")),
+                    plural(entries, QStringLiteral("entry"), QStringLiteral("entries"))};
+  if (unchanged > 0)
+    parts << plural(unchanged, QStringLiteral("source known already"), QStringLiteral("sources known already"));
   if (problems > 0) parts << plural(problems, QStringLiteral("problem"), QStringLiteral("problems"));
   Q_EMIT finished(parts.join(QStringLiteral(", ")), cancelled_);
 }

@@ -7,39 +7,63 @@
 namespace keyhole::inspector {
 namespace {
 
-constexpr std::size_t kStep = 2'000;
+constexpr std::size_t kBlocks = 6;
 
 Compare store_compare(Op op) {
   switch (op) {
-    case Op::contains: return Compare::contains;
-    case Op::less: return Compare::less;
-    case Op::less_equal: return Compare::less_equal;
-    case Op::greater: return Compare::greater;
-    case Op::greater_equal: return Compare::greater_equal;
-    default: return Compare::equal;
+    case Op::contains:
+      return Compare::contains;
+    case Op::less:
+      return Compare::less;
+    case Op::less_equal:
+      return Compare::less_equal;
+    case Op::greater:
+      return Compare::greater;
+    case Op::greater_equal:
+      return Compare::greater_equal;
+    default:
+      return Compare::equal;
   }
 }
 
 std::optional<keyhole::Field> field_of(Field field) {
   switch (field) {
-    case Field::id: return keyhole::Field::id;
-    case Field::run: return keyhole::Field::run_name;
-    case Field::layer: return keyhole::Field::layer;
-    case Field::outcome: return keyhole::Field::outcome;
-    case Field::key: return keyhole::Field::key;
-    case Field::compile: return keyhole::Field::compile_id;
-    case Field::function: return keyhole::Field::function;
-    case Field::file: return keyhole::Field::filename;
-    case Field::direction: return keyhole::Field::direction;
-    case Field::rank: return keyhole::Field::rank;
-    case Field::time: return keyhole::Field::time;
-    case Field::cost: return keyhole::Field::cost;
-    case Field::saved: return keyhole::Field::saved;
-    case Field::duration: return keyhole::Field::duration;
-    case Field::status: return keyhole::Field::status;
-    case Field::reason: return keyhole::Field::reason;
-    case Field::guard: return keyhole::Field::guard;
-    default: return {};
+    case Field::id:
+      return keyhole::Field::id;
+    case Field::run:
+      return keyhole::Field::run_name;
+    case Field::layer:
+      return keyhole::Field::layer;
+    case Field::outcome:
+      return keyhole::Field::outcome;
+    case Field::key:
+      return keyhole::Field::key;
+    case Field::compile:
+      return keyhole::Field::compile_id;
+    case Field::function:
+      return keyhole::Field::function;
+    case Field::file:
+      return keyhole::Field::filename;
+    case Field::direction:
+      return keyhole::Field::direction;
+    case Field::rank:
+      return keyhole::Field::rank;
+    case Field::time:
+      return keyhole::Field::time;
+    case Field::cost:
+      return keyhole::Field::cost;
+    case Field::saved:
+      return keyhole::Field::saved;
+    case Field::duration:
+      return keyhole::Field::duration;
+    case Field::status:
+      return keyhole::Field::status;
+    case Field::reason:
+      return keyhole::Field::reason;
+    case Field::guard:
+      return keyhole::Field::guard;
+    default:
+      return {};
   }
 }
 
@@ -61,8 +85,8 @@ keyhole::Filter term_filter(const FilterTerm& term, bool& exact) {
   const std::string text = term.text.toStdString();
   if (term.field == Field::any) {
     std::vector<F> parts;
-    for (const auto f : {keyhole::Field::key, keyhole::Field::function, keyhole::Field::filename, keyhole::Field::run_name,
-                         keyhole::Field::reason, keyhole::Field::compile_id})
+    for (const auto f : {keyhole::Field::key, keyhole::Field::function, keyhole::Field::filename,
+                         keyhole::Field::run_name, keyhole::Field::reason, keyhole::Field::compile_id})
       parts.push_back(F::where(f, Compare::contains, text));
     return F::any_of(std::move(parts));
   }
@@ -74,9 +98,10 @@ keyhole::Filter term_filter(const FilterTerm& term, bool& exact) {
   for (const FieldInfo& info : filter_fields())
     if (info.field == term.field) type = info.type;
   const Compare compare = store_compare(term.op);
-  F found = type == FieldType::text   ? F::where(*field, compare, text)
-            : type == FieldType::word ? F::where(*field, Compare::equal, number_of(term.field, term.text))
-                                      : F::where(*field, compare, std::int64_t(std::clamp(term.number, -9.2e18, 9.2e18)));
+  F found = type == FieldType::text ? F::where(*field, compare, text)
+            : type == FieldType::word
+                ? F::where(*field, Compare::equal, number_of(term.field, term.text))
+                : F::where(*field, compare, std::int64_t(std::clamp(term.number, -9.2e18, 9.2e18)));
   if (term.op != Op::not_equal) return found;
   F differs = F::none_of({std::move(found)});
   if (type == FieldType::text || type == FieldType::word) return differs;
@@ -87,27 +112,40 @@ keyhole::Filter term_filter(const FilterTerm& term, bool& exact) {
   return F::all_of({std::move(known), std::move(differs)});
 }
 
-bool same_tree(const FilterNode& a, const FilterNode& b) {
-  return a.kind == b.kind && a.term.field == b.term.field && a.term.op == b.term.op && a.term.text == b.term.text &&
-         a.term.number == b.term.number && std::equal(a.children.begin(), a.children.end(), b.children.begin(), b.children.end(), same_tree);
-}
-
 }  // namespace
+
+bool same_filter(const FilterNode& a, const FilterNode& b) {
+  return a.kind == b.kind && a.term.field == b.term.field && a.term.op == b.term.op && a.term.text == b.term.text &&
+         a.term.number == b.term.number &&
+         std::equal(a.children.begin(), a.children.end(), b.children.begin(), b.children.end(), same_filter);
+}
 
 keyhole::Field store_field(LookupColumn column) {
   switch (column) {
-    case LookupColumn::time: return keyhole::Field::time;
-    case LookupColumn::outcome: return keyhole::Field::outcome;
-    case LookupColumn::layer: return keyhole::Field::layer;
-    case LookupColumn::compile: return keyhole::Field::compile_id;
-    case LookupColumn::run: return keyhole::Field::run;
-    case LookupColumn::rank: return keyhole::Field::rank;
-    case LookupColumn::function: return keyhole::Field::function;
-    case LookupColumn::key: return keyhole::Field::key;
-    case LookupColumn::cost: return keyhole::Field::cost;
-    case LookupColumn::saved: return keyhole::Field::saved;
-    case LookupColumn::duration: return keyhole::Field::duration;
-    case LookupColumn::reason: return keyhole::Field::reason;
+    case LookupColumn::time:
+      return keyhole::Field::time;
+    case LookupColumn::outcome:
+      return keyhole::Field::outcome;
+    case LookupColumn::layer:
+      return keyhole::Field::layer;
+    case LookupColumn::compile:
+      return keyhole::Field::compile_id;
+    case LookupColumn::run:
+      return keyhole::Field::run;
+    case LookupColumn::rank:
+      return keyhole::Field::rank;
+    case LookupColumn::function:
+      return keyhole::Field::function;
+    case LookupColumn::key:
+      return keyhole::Field::key;
+    case LookupColumn::cost:
+      return keyhole::Field::cost;
+    case LookupColumn::saved:
+      return keyhole::Field::saved;
+    case LookupColumn::duration:
+      return keyhole::Field::duration;
+    case LookupColumn::reason:
+      return keyhole::Field::reason;
   }
   return keyhole::Field::id;
 }
@@ -130,33 +168,27 @@ keyhole::Filter store_filter(const FilterNode& node, bool& exact) {
 }
 
 bool same_query(const LookupQuery& a, const LookupQuery& b) {
-  return a.sort == b.sort && a.descending == b.descending && same_tree(a.filter, b.filter);
+  return a.sort == b.sort && a.descending == b.descending && same_filter(a.filter, b.filter);
 }
 
-Result<std::vector<LookupRow>> LookupPager::rows(Reader& reader, const keyhole::Filter& filter, const LookupQuery& query,
-                                                 std::int64_t version, std::int64_t first, std::size_t limit) {
-  if (!query_ || version != version_ || !same_query(*query_, query)) {
-    places_ = {{0, std::nullopt}};
-    query_ = query;
-    version_ = version;
-  }
+Result<std::vector<LookupRow>> LookupPager::rows(Reader& reader, const keyhole::Filter& filter,
+                                                 const LookupQuery& query, std::int64_t version, std::int64_t first,
+                                                 std::size_t limit) {
+  const bool other = !query_ || !same_query(*query_, query);
+  if (other) blocks_.clear();
+  if (other || version != version_) places_ = {{0, std::nullopt}};
+  query_ = query;
+  version_ = version;
   keyhole::LookupQuery asked;
   asked.filter = filter;
   asked.sort = store_field(query.sort);
   asked.descending = query.descending;
+  if (asked.sort != keyhole::Field::time && asked.sort != keyhole::Field::id)
+    return from_block(reader, std::move(asked), first, limit);
   auto place = place_before(reader, asked, first);
   if (!place) return tl::unexpected(place.error());
-  // From there to the first row that is wanted, then the wanted ones.
   asked.after = place->after;
-  for (std::int64_t skip = first - place->position; skip > 0;) {
-    asked.limit = std::size_t(std::min<std::int64_t>(skip, kStep));
-    auto page = reader.page(asked);
-    if (!page) return tl::unexpected(page.error());
-    skip -= std::int64_t(page->rows.size());
-    if (!page->next) return std::vector<LookupRow>{};
-    asked.after = page->next;
-    places_[first - skip] = page->next;
-  }
+  asked.skip = first - place->position;
   asked.limit = limit;
   auto page = reader.page(asked);
   if (!page) return tl::unexpected(page.error());
@@ -164,15 +196,49 @@ Result<std::vector<LookupRow>> LookupPager::rows(Reader& reader, const keyhole::
   return std::move(page->rows);
 }
 
-Result<LookupPager::Place> LookupPager::place_before(Reader& reader, const keyhole::LookupQuery& query, std::int64_t position) {
+Result<std::vector<LookupRow>> LookupPager::from_block(Reader& reader, keyhole::LookupQuery asked, std::int64_t first,
+                                                       std::size_t limit) {
+  std::vector<RowId> ids;
+  for (std::int64_t at = first; ids.size() < limit;) {
+    const std::int64_t number = at / block_;
+    const auto now = Clock::now();
+    auto block = std::find_if(blocks_.begin(), blocks_.end(), [&](const Block& b) { return b.number == number; });
+    if (block != blocks_.end() && block->version != version_ && now - block->made > block->took * 20) {
+      blocks_.erase(block);
+      block = blocks_.end();
+    }
+    if (block == blocks_.end()) {
+      asked.skip = number * block_;
+      asked.limit = std::size_t(block_);
+      auto found = reader.ids(asked);
+      if (!found) return tl::unexpected(found.error());
+      blocks_.push_front({number, version_, now, Clock::now() - now, std::move(*found)});
+      if (blocks_.size() > kBlocks) blocks_.pop_back();
+      block = blocks_.begin();
+    } else {
+      blocks_.splice(blocks_.begin(), blocks_, block);
+    }
+    const auto offset = std::size_t(at - number * block_);
+    if (offset >= block->ids.size()) break;
+    const std::size_t n = std::min(limit - ids.size(), block->ids.size() - offset);
+    ids.insert(ids.end(), block->ids.begin() + std::ptrdiff_t(offset), block->ids.begin() + std::ptrdiff_t(offset + n));
+    at += std::int64_t(n);
+    if (std::int64_t(block->ids.size()) < block_) break;
+  }
+  return reader.lookups(ids);
+}
+
+Result<LookupPager::Place> LookupPager::place_before(Reader& reader, const keyhole::LookupQuery& query,
+                                                     std::int64_t position) {
   const auto it = std::prev(places_.upper_bound(position));
   const Place nearest{it->first, it->second};
-  if (position - nearest.position <= walk_ || query.sort != keyhole::Field::time) return nearest;
+  if (position - nearest.position <= walk_) return nearest;
+  if (query.sort != keyhole::Field::time) return nearest;
   return jump_in_time(reader, query, nearest, position);
 }
 
-Result<LookupPager::Place> LookupPager::jump_in_time(Reader& reader, const keyhole::LookupQuery& query, const Place& from,
-                                                     std::int64_t position) {
+Result<LookupPager::Place> LookupPager::jump_in_time(Reader& reader, const keyhole::LookupQuery& query,
+                                                     const Place& from, std::int64_t position) {
   using F = keyhole::Filter;
   const bool down = query.descending;
   // The times at both ends. Rows without a time stand at the end when descending and at the beginning when ascending.
@@ -214,7 +280,8 @@ Result<LookupPager::Place> LookupPager::jump_in_time(Reader& reader, const keyho
     const std::int64_t mid = a_time + std::int64_t(double(b_time - a_time) * part);
     if (mid == a_time || mid == b_time) break;
     // Rows from `a` up to and including those at `mid`.
-    std::vector<F> range{query.filter, F::where(keyhole::Field::time, down ? Compare::greater_equal : Compare::less_equal, mid)};
+    std::vector<F> range{query.filter,
+                         F::where(keyhole::Field::time, down ? Compare::greater_equal : Compare::less_equal, mid)};
     if (a.after) range.push_back(F::where(keyhole::Field::time, down ? Compare::less : Compare::greater, a_time));
     auto between = reader.count(F::all_of(std::move(range)));
     if (!between) return tl::unexpected(between.error());

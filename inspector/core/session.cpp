@@ -18,7 +18,8 @@ struct Session::Worker {
     thread.start();
   }
   ~Worker() {
-    QMetaObject::invokeMethod(&context, [this] { source.reset(); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        &context, [this] { source.reset(); }, Qt::QueuedConnection);
     thread.quit();
     thread.wait();
   }
@@ -43,7 +44,10 @@ Session::Session(Opener opener, QObject* parent) : QObject(parent) {
             w->error = opened_source.error();
           if (!first) return;
           QMetaObject::invokeMethod(
-              this, [this, error = w->source ? std::optional<Error>() : w->error] { error ? Q_EMIT failed(*error) : Q_EMIT opened(); },
+              this,
+              [this, error = w->source ? std::optional<Error>() : w->error] {
+                error ? Q_EMIT failed(*error) : Q_EMIT opened();
+              },
               Qt::QueuedConnection);
         },
         Qt::QueuedConnection);
@@ -69,12 +73,15 @@ void Session::post(Lane lane, QObject* asker, int channel, Job job) {
   latest->store(++counter_);
   const Ticket ticket(latest, counter_);
   ++pending_;
-  Worker* worker = workers_[lane == Lane::quick ? 0 : 1].get();
+  Worker* worker = workers_[std::size_t(lane)].get();
   QMetaObject::invokeMethod(
       &worker->context,
       [this, worker, ticket, job = std::move(job)]() mutable {
         std::function<void()> deliver;
-        if (!ticket.stale()) deliver = job(worker->get(), ticket);
+        if (!ticket.stale()) {
+          if (worker->source) worker->source->work_for(ticket);
+          deliver = job(worker->get(), ticket);
+        }
         QMetaObject::invokeMethod(
             this,
             [this, ticket, deliver = std::move(deliver)] {
@@ -102,7 +109,8 @@ void Session::watch(int milliseconds) {
 
 void Session::check_version() {
   constexpr int kChannel = 0;
-  ask(Lane::quick, this, kChannel, [](Source& source, const Ticket&) { return source.version(); },
+  ask(
+      Lane::quick, this, kChannel, [](Source& source, const Ticket&) { return source.version(); },
       [this](const Result<std::int64_t>& version) {
         if (!version) return;
         const bool changed_now = version_ >= 0 && *version != version_;

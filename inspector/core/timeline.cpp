@@ -42,11 +42,17 @@ Timeline::Timeline(std::vector<LaneInfo> lanes, std::vector<TimelineEvent> event
     const std::size_t n = to - from;
     lane.start.reserve(n), lane.seconds.reserve(n), lane.id.reserve(n), lane.outcome.reserve(n);
     lane.sums.reserve(n / kBlock + 1);
+    const auto is_span = [](const TimelineEvent& e) { return e.counts != OutcomeCounts{}; };
+    const bool spans = std::any_of(events.begin() + std::ptrdiff_t(from), events.begin() + std::ptrdiff_t(to), is_span);
     OutcomeCounts sum{};
     for (; from < to; ++from) {
       const TimelineEvent& e = events[from];
       if (lane.start.size() % kBlock == 0) lane.sums.push_back(sum);
-      ++sum[index_of(e.outcome)];
+      if (spans) {
+        OutcomeCounts counts = e.counts;
+        if (!is_span(e)) counts[index_of(e.outcome)] = 1;
+        lane.counts.push_back(counts);
+      }
       lane.start.push_back(e.time);
       lane.seconds.push_back(e.duration < 0 ? 0.0F : float(double(e.duration) * 1e-9));
       const auto id = std::uint32_t(e.id);
@@ -55,6 +61,7 @@ Timeline::Timeline(std::vector<LaneInfo> lanes, std::vector<TimelineEvent> event
       lane.most_id = std::max(lane.most_id, id);
       lane.id.push_back(id);
       lane.outcome.push_back(std::uint8_t(e.outcome));
+      add_event(lane, lane.start.size() - 1, sum);
       begin_ = std::min(begin_, e.time);
       end_ = std::max(end_, e.time + std::max<Nanoseconds>(0, e.duration));
     }
@@ -63,11 +70,27 @@ Timeline::Timeline(std::vector<LaneInfo> lanes, std::vector<TimelineEvent> event
   end_ = std::max(end_, begin_ + 1'000'000);
 }
 
+void Timeline::set_part(Nanoseconds begin, Nanoseconds end, std::int64_t more_runs, bool complete) {
+  part_ = true;
+  complete_ = complete;
+  begin_ = begin;
+  end_ = std::max(end, begin + 1'000'000);
+  more_runs_ = more_runs;
+}
+
+void Timeline::add_event(const Lane& lane, std::size_t index, OutcomeCounts& to) {
+  if (lane.counts.empty()) {
+    ++to[std::size_t(lane.outcome[index]) - 1];
+    return;
+  }
+  for (std::size_t o = 0; o < to.size(); ++o) to[o] += lane.counts[index][o];
+}
+
 OutcomeCounts Timeline::counts_before(const Lane& lane, std::size_t index) const {
   if (index == 0 || lane.sums.empty()) return {};
   const std::size_t block = std::min(index / kBlock, lane.sums.size() - 1);
   OutcomeCounts counts = lane.sums[block];
-  for (std::size_t i = block * kBlock; i < index; ++i) ++counts[std::size_t(lane.outcome[i]) - 1];
+  for (std::size_t i = block * kBlock; i < index; ++i) add_event(lane, i, counts);
   return counts;
 }
 
@@ -90,9 +113,11 @@ std::vector<TimelineMark> Timeline::marks(int which, const TimelineWindow& view)
     const OutcomeCounts after = counts_before(lane, last);
     TimelineMark mark;
     mark.x = int(std::max(x, -1.0e6));
-    mark.count = std::uint32_t(last - first);
     mark.first = lane.id[first];
-    for (std::size_t i = 0; i < after.size(); ++i) mark.outcomes[i] = after[i] - before[i];
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      mark.outcomes[i] = after[i] - before[i];
+      mark.count += mark.outcomes[i];
+    }
     mark.width = int(std::min(double(lane.seconds[last - 1]) * 1e9 / per_pixel, 1.0e6));
     before = after;
     marks.push_back(mark);
@@ -116,7 +141,7 @@ RowId Timeline::nearest(int which, Nanoseconds time, Nanoseconds tolerance) cons
 }
 
 std::ptrdiff_t Timeline::Lane::find(RowId wanted) const {
-  if (id.empty() || wanted < RowId(least_id) || wanted > RowId(most_id)) return -1;
+  if (wanted <= 0 || id.empty() || wanted < RowId(least_id) || wanted > RowId(most_id)) return -1;
   const auto small = std::uint32_t(wanted);
   const auto at = ids_grow ? std::lower_bound(id.begin(), id.end(), small) : std::find(id.begin(), id.end(), small);
   return at == id.end() || *at != small ? -1 : at - id.begin();

@@ -11,34 +11,50 @@ struct ColumnInfo {
   bool number;
 };
 constexpr ColumnInfo kColumns[kEntryColumns] = {
-    {"Layer", false}, {"Key", false},   {"File", false},      {"State", false}, {"Size", true},
+    {"Layer", false},    {"Key", false},  {"File", false},      {"State", false}, {"Size", true},
     {"Modified", false}, {"Saves", true}, {"Direction", false}, {"Guard", false},
 };
 
 QString shown(const EntryRecord& r, EntryColumn column) {
   switch (column) {
-    case EntryColumn::layer: return title_of(r.layer);
-    case EntryColumn::key: return short_digest(text_of(r.key));
-    case EntryColumn::file: return text_of(r.path);
-    case EntryColumn::state: return QString::fromLatin1(name_of(r.state));
-    case EntryColumn::size: return bytes_text(r.size);
-    case EntryColumn::modified: return date_clock_text(r.modified);
-    case EntryColumn::cost: return duration_text(r.cost);
-    case EntryColumn::direction: return title_of(r.direction);
-    case EntryColumn::guard: return one_line(text_of(r.guard));
+    case EntryColumn::layer:
+      return title_of(r.layer);
+    case EntryColumn::key:
+      return short_digest(text_of(r.key));
+    case EntryColumn::file:
+      return text_of(r.path);
+    case EntryColumn::state:
+      return QString::fromLatin1(name_of(r.state));
+    case EntryColumn::size:
+      return bytes_text(r.size);
+    case EntryColumn::modified:
+      return date_clock_text(r.modified);
+    case EntryColumn::cost:
+      return duration_text(r.cost);
+    case EntryColumn::direction:
+      return title_of(r.direction);
+    case EntryColumn::guard:
+      return one_line(text_of(r.guard));
   }
   return {};
 }
 
 QString exact(const EntryRecord& r, EntryColumn column) {
   switch (column) {
-    case EntryColumn::key: return text_of(r.key);
-    case EntryColumn::state: return text_of(r.state_reason);
-    case EntryColumn::size: return exact_bytes(r.size);
-    case EntryColumn::modified: return exact_time(r.modified);
-    case EntryColumn::cost: return exact_duration(r.cost);
-    case EntryColumn::guard: return text_of(r.guard);
-    default: return {};
+    case EntryColumn::key:
+      return text_of(r.key);
+    case EntryColumn::state:
+      return text_of(r.state_reason);
+    case EntryColumn::size:
+      return exact_bytes(r.size);
+    case EntryColumn::modified:
+      return exact_time(r.modified);
+    case EntryColumn::cost:
+      return exact_duration(r.cost);
+    case EntryColumn::guard:
+      return text_of(r.guard);
+    default:
+      return {};
   }
 }
 
@@ -56,26 +72,30 @@ QVariant EntryModel::cell(const EntryRow& row, int column, int role) const {
   const auto which = EntryColumn(column);
   const EntryRecord& r = row.record;
   switch (role) {
-    case Qt::DisplayRole: return shown(r, which);
+    case Qt::DisplayRole:
+      return shown(r, which);
     case Qt::ToolTipRole: {
       const QString tip = exact(r, which);
       return tip.isEmpty() ? QVariant() : QVariant(tip);
     }
-    case Qt::TextAlignmentRole: return int((kColumns[column].number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+    case Qt::TextAlignmentRole:
+      return int((kColumns[column].number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
     case ExactRole:
       if (which == EntryColumn::size) return QString::number(r.size);
       if (which == EntryColumn::cost) return r.cost < 0 ? QString() : QString::number(r.cost);
       if (which == EntryColumn::layer) return QString::fromLatin1(name_of(r.layer));
       if (which == EntryColumn::key || which == EntryColumn::guard) return exact(r, which);
       return shown(r, which);
-    case IdRole: return qlonglong(row.id);
+    case IdRole:
+      return qlonglong(row.id);
     case OutcomeRole:
       return which == EntryColumn::state && r.state != EntryState::ok ? QVariant(int(Outcome::error)) : QVariant();
     case StyleRole:
       return int(which == EntryColumn::key || which == EntryColumn::guard ? CellStyle::code
                  : which == EntryColumn::file                             ? CellStyle::muted
                                                                           : CellStyle::normal);
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -86,11 +106,12 @@ void EntryModel::sort(int column, Qt::SortOrder order) {
   if (q.sort != query().sort || q.descending != query().descending) set_query(std::move(q));
 }
 
-Result<std::vector<EntryRow>> EntryModel::fetch(Source& source, const EntryQuery& query, qint64 first, std::size_t limit) const {
+Result<std::vector<EntryRow>> EntryModel::fetch(Source& source, const EntryQuery& query, qint64 first,
+                                                std::size_t limit) const {
   return source.entries(query, first, limit);
 }
 
-Result<std::int64_t> EntryModel::count(Source& source, const EntryQuery& query, const Ticket& ticket) const {
+Result<RowCount> EntryModel::count(Source& source, const EntryQuery& query, const Ticket& ticket) const {
   return source.count_entries(query, ticket);
 }
 

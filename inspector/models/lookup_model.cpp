@@ -29,20 +29,30 @@ constexpr ColumnInfo kColumns[kLookupColumns] = {
 QString shown(const LookupRow& row, LookupColumn column) {
   const LookupRecord& r = row.record;
   switch (column) {
-    case LookupColumn::time: return clock_text(r.time);
-    case LookupColumn::outcome: return title_of(r.outcome);
+    case LookupColumn::time:
+      return clock_text(r.time);
+    case LookupColumn::outcome:
+      return title_of(r.outcome);
     case LookupColumn::layer: {
       const QString direction = title_of(r.direction);
       return direction.isEmpty() ? title_of(r.layer) : title_of(r.layer) + u' ' + direction;
     }
-    case LookupColumn::compile: return text_of(r.compile.text());
-    case LookupColumn::run: return text_of(row.run_name);
-    case LookupColumn::rank: return row.rank ? QString::number(*row.rank) : QString();
-    case LookupColumn::function: return text_of(row.function);
-    case LookupColumn::key: return short_digest(text_of(r.key));
-    case LookupColumn::cost: return duration_text(r.cost);
-    case LookupColumn::saved: return duration_text(r.saved);
-    case LookupColumn::duration: return duration_text(r.duration);
+    case LookupColumn::compile:
+      return text_of(r.compile.text());
+    case LookupColumn::run:
+      return text_of(row.run_name);
+    case LookupColumn::rank:
+      return row.rank ? QString::number(*row.rank) : QString();
+    case LookupColumn::function:
+      return text_of(row.function);
+    case LookupColumn::key:
+      return short_digest(text_of(r.key));
+    case LookupColumn::cost:
+      return duration_text(r.cost);
+    case LookupColumn::saved:
+      return duration_text(r.saved);
+    case LookupColumn::duration:
+      return duration_text(r.duration);
     case LookupColumn::reason: {
       const std::string& reason = !r.reason.empty() ? r.reason : !r.load_error.empty() ? r.load_error : r.status;
       return one_line(text_of(reason));
@@ -55,21 +65,30 @@ QString shown(const LookupRow& row, LookupColumn column) {
 QString exact(const LookupRow& row, LookupColumn column) {
   const LookupRecord& r = row.record;
   switch (column) {
-    case LookupColumn::time: return exact_time(r.time);
-    case LookupColumn::key: return text_of(r.key);
-    case LookupColumn::cost: return exact_duration(r.cost);
-    case LookupColumn::saved: return exact_duration(r.saved);
-    case LookupColumn::duration: return exact_duration(r.duration);
-    case LookupColumn::reason: return text_of(r.reason.empty() ? r.load_error : r.reason);
+    case LookupColumn::time:
+      return exact_time(r.time);
+    case LookupColumn::key:
+      return text_of(r.key);
+    case LookupColumn::cost:
+      return exact_duration(r.cost);
+    case LookupColumn::saved:
+      return exact_duration(r.saved);
+    case LookupColumn::duration:
+      return exact_duration(r.duration);
+    case LookupColumn::reason:
+      return text_of(r.reason.empty() ? r.load_error : r.reason);
     case LookupColumn::function:
       return row.filename.empty() ? QString() : QStringLiteral("%1:%2").arg(text_of(row.filename)).arg(row.line);
-    default: return {};
+    default:
+      return {};
   }
 }
 
 }  // namespace
 
-bool LookupModel::is_number(int column) { return kColumns[column].number; }
+bool LookupModel::is_number(int column) {
+  return kColumns[column].number;
+}
 
 QVariant LookupModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal || section < 0 || section >= kLookupColumns) return {};
@@ -83,12 +102,14 @@ QVariant LookupModel::headerData(int section, Qt::Orientation orientation, int r
 QVariant LookupModel::cell(const LookupRow& row, int column, int role) const {
   const auto which = LookupColumn(column);
   switch (role) {
-    case Qt::DisplayRole: return shown(row, which);
+    case Qt::DisplayRole:
+      return shown(row, which);
     case Qt::ToolTipRole: {
       const QString tip = exact(row, which);
       return tip.isEmpty() ? QVariant() : QVariant(tip);
     }
-    case Qt::TextAlignmentRole: return int((kColumns[column].number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+    case Qt::TextAlignmentRole:
+      return int((kColumns[column].number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
     case ExactRole: {
       const LookupRecord& r = row.record;
       if (which == LookupColumn::cost) return r.cost < 0 ? QString() : QString::number(r.cost);
@@ -99,13 +120,16 @@ QVariant LookupModel::cell(const LookupRow& row, int column, int role) const {
       const QString value = which == LookupColumn::function ? QString() : exact(row, which);
       return value.isEmpty() ? shown(row, which) : value;
     }
-    case IdRole: return qlonglong(row.id);
-    case OutcomeRole: return which == LookupColumn::outcome ? QVariant(int(row.record.outcome)) : QVariant();
+    case IdRole:
+      return qlonglong(row.id);
+    case OutcomeRole:
+      return which == LookupColumn::outcome ? QVariant(int(row.record.outcome)) : QVariant();
     case StyleRole:
-      return int(which == LookupColumn::key                                              ? CellStyle::code
+      return int(which == LookupColumn::key                                         ? CellStyle::code
                  : which == LookupColumn::reason || which == LookupColumn::duration ? CellStyle::muted
-                                                                                         : CellStyle::normal);
-    default: return {};
+                                                                                    : CellStyle::normal);
+    default:
+      return {};
   }
 }
 
@@ -121,7 +145,7 @@ Result<std::vector<LookupRow>> LookupModel::fetch(Source& source, const LookupQu
   return source.rows(query, first, limit);
 }
 
-Result<std::int64_t> LookupModel::count(Source& source, const LookupQuery& query, const Ticket& ticket) const {
+Result<RowCount> LookupModel::count(Source& source, const LookupQuery& query, const Ticket& ticket) const {
   return source.count(query, ticket);
 }
 

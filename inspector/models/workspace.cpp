@@ -6,11 +6,16 @@ namespace {
 
 constexpr std::size_t kRemembered = 200;
 constexpr int kWatchMilliseconds = 1000;
-constexpr qint64 kPauseMilliseconds = 1000;  // of typing, after which undo stops
 
 }  // namespace
 
-Workspace::Workspace(QObject* parent) : QObject(parent) {}
+Workspace::Workspace(QObject* parent) : QObject(parent) {
+  connect(&lookup_filter_, &FilterStack::changed, this, &Workspace::filter_changed);
+  connect(&lookup_filter_, &FilterStack::applied, this, [this](const QString& text) {
+    place_.filter = text;
+    places_[at_] = place_;
+  });
+}
 Workspace::~Workspace() = default;
 
 void Workspace::open(Session::Opener opener, const QString& name) {
@@ -22,9 +27,8 @@ void Workspace::open(Session::Opener opener, const QString& name) {
   });
   connect(session_.get(), &Session::failed, this, &Workspace::failed);
   connect(session_.get(), &Session::changed, this, &Workspace::rows_changed);
-  apply_filter({});
-  filters_ = {QString()};
-  filter_at_ = 0;
+  lookup_filter_.clear();
+  entry_filter_.clear();
   place_ = Place{PageId::overview, {}, 0, 0, {}};
   places_ = {place_};
   at_ = 0;
@@ -47,39 +51,6 @@ void Workspace::close_failed() {
   places_ = {place_};
   at_ = 0;
   Q_EMIT place_changed();
-}
-
-void Workspace::apply_filter(const QString& text) {
-  filter_ = parse_filter(text);
-  if (!filter_.error) good_ = filter_;
-  Q_EMIT filter_changed();
-}
-
-void Workspace::set_filter(const QString& text, bool typed) {
-  if (text == filter_.source) return;
-  apply_filter(text);
-  if (filter_.error) return;
-  const bool same_stroke = typed && last_typed_.isValid() && last_typed_.elapsed() < kPauseMilliseconds && filter_at_ > 0;
-  if (typed)
-    last_typed_.start();
-  else
-    last_typed_.invalidate();
-  filters_.resize(same_stroke ? filter_at_ : filter_at_ + 1);
-  filters_.push_back(text);
-  if (filters_.size() > kRemembered) filters_.erase(filters_.begin());
-  filter_at_ = filters_.size() - 1;
-  place_.filter = text;
-  places_[at_] = place_;
-}
-
-void Workspace::undo_filter() {
-  if (filter_.error)
-    apply_filter(filters_[filter_at_]);
-  else if (can_undo_filter()) apply_filter(filters_[--filter_at_]);
-}
-
-void Workspace::redo_filter() {
-  if (can_redo_filter()) apply_filter(filters_[++filter_at_]);
 }
 
 void Workspace::select(RowId lookup) {
@@ -132,12 +103,7 @@ void Workspace::forward() {
 void Workspace::apply(const Place& place) {
   const Place before = place_;
   place_ = place;
-  if (place.filter != filter_.source) {
-    apply_filter(place.filter);
-    filters_.resize(filter_at_ + 1);
-    filters_.push_back(place.filter);
-    filter_at_ = filters_.size() - 1;
-  }
+  lookup_filter_.set(place.filter);
   if (before.lookup != place.lookup) Q_EMIT selection_changed(place.lookup);
   Q_EMIT place_changed();
 }

@@ -17,6 +17,7 @@
 
 #include "inspector/core/format.h"
 #include "inspector/core/import_job.h"
+#include "inspector/models/filter_stack.h"
 #include "inspector/models/node_model.h"
 #include "inspector/ui/theme.h"
 #include "inspector/ui/views.h"
@@ -25,20 +26,32 @@ namespace keyhole::inspector {
 
 // --- FilterBar -------------------------------------------------------------------------------------------------------
 
-FilterBar::FilterBar(Workspace& workspace, QWidget* parent)
-    : QWidget(parent), workspace_(workspace), edit_(new QLineEdit), error_(make_label({}, "muted")), chips_(new QWidget),
+FilterBar::FilterBar(FilterStack& filters, QWidget* parent)
+    : QWidget(parent),
+      filters_(filters),
+      edit_(new QLineEdit),
+      error_(make_label({}, "muted")),
+      chips_(new QWidget),
       words_(new QStringListModel(this)) {
-  edit_->setPlaceholderText(QStringLiteral("Filter: outcome:miss cost>1s layer:fx_graph"));
-  edit_->setAccessibleName(QStringLiteral("Filter"));
+  edit_->setPlaceholderText(
+      filters.of_entries()
+          ? QStringLiteral("Filter entries: layer:fx_graph size>1MB state:damaged, or any word of their code")
+          : QStringLiteral("Filter: outcome:miss cost>1s layer:fx_graph"));
+  edit_->setAccessibleName(filters.of_entries() ? QStringLiteral("Filter entries") : QStringLiteral("Filter"));
   edit_->setClearButtonEnabled(true);
-  edit_->setToolTip(QStringLiteral("Fields, comparison and units, AND OR NOT, \"quoted\", /expression/.\nCtrl+Space completes, Ctrl+Z goes back to the filter before."));
+  edit_->setToolTip(
+      QStringLiteral("Fields, comparison and units, AND OR NOT, \"quoted\", /expression/.\nCtrl+Space completes, "
+                     "Ctrl+Z goes back to the filter before."));
   edit_->installEventFilter(this);
   for (QObject* child : edit_->children())
-    if (auto* button = qobject_cast<QToolButton*>(child)) button->setAccessibleName(QStringLiteral("Clear the filter"));
+    if (auto* button = qobject_cast<QToolButton*>(child))
+      button->setAccessibleName(filters.of_entries() ? QStringLiteral("Clear the filter of entries")
+                                                     : QStringLiteral("Clear the filter"));
   completer_ = new QCompleter(words_, this);
   completer_->setWidget(edit_);
   completer_->setCompletionMode(QCompleter::UnfilteredPopupCompletion);
-  completer_->popup()->setAccessibleName(QStringLiteral("Filter completions"));
+  completer_->popup()->setAccessibleName(filters.of_entries() ? QStringLiteral("Completions of the filter of entries")
+                                                              : QStringLiteral("Filter completions"));
 
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
@@ -53,11 +66,11 @@ FilterBar::FilterBar(Workspace& workspace, QWidget* parent)
   chips_->hide();
 
   connect(edit_, &QLineEdit::textEdited, this, [this](const QString& text) {
-    workspace_.set_filter(text, true);
+    filters_.set(text, true);
     complete();
   });
   connect(edit_, &QLineEdit::textChanged, this, [this](const QString& text) {
-    if (text.isEmpty()) workspace_.set_filter(text);
+    if (text.isEmpty()) filters_.set(text);
   });
   connect(completer_, qOverload<const QString&>(&QCompleter::activated), this, [this](const QString& word) {
     const int cursor = edit_->cursorPosition();
@@ -68,13 +81,13 @@ FilterBar::FilterBar(Workspace& workspace, QWidget* parent)
     text.replace(begin, cursor - begin, done ? word + u' ' : word);
     edit_->setText(text);
     edit_->setCursorPosition(begin + int(word.size()) + done);
-    workspace_.set_filter(text.trimmed());
+    filters_.set(text.trimmed());
   });
-  connect(&workspace_, &Workspace::filter_changed, this, &FilterBar::show_filter);
+  connect(&filters_, &FilterStack::changed, this, &FilterBar::show_filter);
 }
 
 void FilterBar::complete() {
-  const QStringList words = complete_filter(edit_->text(), edit_->cursorPosition());
+  const QStringList words = complete_filter(edit_->text(), edit_->cursorPosition(), filters_.of_entries());
   const QString typed = edit_->text().left(edit_->cursorPosition());
   if (words.isEmpty() || typed.isEmpty() || typed.back().isSpace() || (words.size() == 1 && typed.endsWith(words[0]))) {
     completer_->popup()->hide();
@@ -92,17 +105,17 @@ bool FilterBar::eventFilter(QObject*, QEvent* event) {
   if (!undo && !redo && !completion) return false;
   event->accept();
   if (event->type() == QEvent::ShortcutOverride) return true;
-  if (undo) workspace_.undo_filter();
-  if (redo) workspace_.redo_filter();
+  if (undo) filters_.undo();
+  if (redo) filters_.redo();
   if (completion) {
-    words_->setStringList(complete_filter(edit_->text(), edit_->cursorPosition()));
+    words_->setStringList(complete_filter(edit_->text(), edit_->cursorPosition(), filters_.of_entries()));
     completer_->complete();
   }
   return true;
 }
 
 void FilterBar::show_filter() {
-  const Filter& filter = workspace_.filter();
+  const Filter& filter = filters_.filter();
   if (edit_->text().trimmed() != filter.source.trimmed()) edit_->setText(filter.source);
   edit_->setProperty("wrong", filter.error.has_value());
   edit_->style()->unpolish(edit_);
@@ -111,7 +124,9 @@ void FilterBar::show_filter() {
   if (filter.error) {
     const auto& e = *filter.error;
     const QString at = filter.source.mid(e.column, e.length);
-    error_->setText(QStringLiteral("Column %1%2: %3").arg(e.column + 1).arg(at.isEmpty() ? QString() : QStringLiteral(" ‘%1’").arg(at), e.message));
+    error_->setText(QStringLiteral("Column %1%2: %3")
+                        .arg(e.column + 1)
+                        .arg(at.isEmpty() ? QString() : QStringLiteral(" ‘%1’").arg(at), e.message));
     return;
   }
   while (QLayoutItem* item = chip_row_->takeAt(0)) {
@@ -126,9 +141,9 @@ void FilterBar::show_filter() {
     button->setToolTip(QStringLiteral("Remove this condition"));
     button->setMaximumWidth(320);
     connect(button, &QPushButton::clicked, this, [this, chip] {
-      const QString rest = without_chip(workspace_.filter().source, chip);
+      const QString rest = without_chip(filters_.filter().source, chip);
       edit_->setText(rest);
-      workspace_.set_filter(rest);
+      filters_.set(rest);
     });
     chip_row_->addWidget(button);
   }
@@ -175,6 +190,11 @@ void MessagePanel::show_error(const Error& error) {
 }
 
 void MessagePanel::show_notice(const QString& text) {
+  if (isVisible() && objectName() == QLatin1String("error")) {  // an error is not talked over
+    hint_->setText(hint_->text().isEmpty() ? text : hint_->text() + u'\n' + text);
+    hint_->show();
+    return;
+  }
   setObjectName(QStringLiteral("notice"));
   style()->unpolish(this);
   style()->polish(this);
@@ -185,12 +205,18 @@ void MessagePanel::show_notice(const QString& text) {
   timer_->start(6000);
 }
 
-QString MessagePanel::text() const { return text_->text() + u'\n' + hint_->text(); }
+QString MessagePanel::text() const {
+  return text_->text() + u'\n' + hint_->text();
+}
 
 // --- ImportPanel -----------------------------------------------------------------------------------------------------
 
 ImportPanel::ImportPanel(Workspace& workspace, QWidget* parent)
-    : QFrame(parent), workspace_(workspace), text_(make_label({}, "")), bar_(new QProgressBar), cancel_(new QPushButton(QStringLiteral("Cancel"))) {
+    : QFrame(parent),
+      workspace_(workspace),
+      text_(make_label({}, "")),
+      bar_(new QProgressBar),
+      cancel_(new QPushButton(QStringLiteral("Cancel"))) {
   setObjectName(QStringLiteral("notice"));
   auto* layout = new QHBoxLayout(this);
   layout->setContentsMargins(12, 6, 8, 6);
@@ -230,8 +256,9 @@ void ImportPanel::next() {
   connect(job_, &ImportJob::progress, this, [this](const QString& path, qint64 done, qint64 total, double left) {
     bar_->setRange(0, 1000);
     bar_->setValue(total > 0 ? int(double(done) / double(total) * 1000) : 0);
-    text_->setText(QStringLiteral("Reading %1: %2 of %3%4").arg(path, bytes_text(done), bytes_text(total),
-                                                               left >= 0 ? QStringLiteral(", %1 left").arg(seconds_text(left)) : QString()));
+    text_->setText(QStringLiteral("Reading %1: %2 of %3%4")
+                       .arg(path, bytes_text(done), bytes_text(total),
+                            left >= 0 ? QStringLiteral(", %1 left").arg(seconds_text(left)) : QString()));
   });
   connect(job_, &ImportJob::failed, &workspace_, &Workspace::failed);
   connect(job_, &ImportJob::finished, this, [this](const QString& summary, bool cancelled) {
@@ -239,7 +266,8 @@ void ImportPanel::next() {
     job_->deleteLater();
     job_ = nullptr;
     if (!summary.isEmpty())
-      workspace_.say(cancelled ? QStringLiteral("Import stopped; %1 stay in the store.").arg(summary) : QStringLiteral("Imported %1.").arg(summary));
+      workspace_.say(cancelled ? QStringLiteral("Import stopped; %1 stay in the store.").arg(summary)
+                               : QStringLiteral("Imported %1.").arg(summary));
     Q_EMIT finished(store_done);
     next();
   });
@@ -249,7 +277,10 @@ void ImportPanel::next() {
 // --- EmptyState ------------------------------------------------------------------------------------------------------
 
 EmptyState::EmptyState(const QString& title, const QString& text, QWidget* parent)
-    : QWidget(parent), title_(make_label(title, "sentence")), text_(make_label(text, "muted")), actions_(new QHBoxLayout) {
+    : QWidget(parent),
+      title_(make_label(title, "sentence")),
+      text_(make_label(text, "muted")),
+      actions_(new QHBoxLayout) {
   auto* layout = new QVBoxLayout(this);
   layout->addStretch(2);
   title_->setAlignment(Qt::AlignCenter);
@@ -283,13 +314,17 @@ struct PageName {
   PageId page;
   const char* name;
 };
-constexpr PageName kPages[] = {{PageId::overview, "Overview"},     {PageId::history, "History"}, {PageId::entries, "Entries"},
-                               {PageId::components, "Components"}, {PageId::diagnose, "Diagnose"}, {PageId::compare, "Compare"}};
+constexpr PageName kPages[] = {{PageId::overview, "Overview"}, {PageId::history, "History"},
+                               {PageId::entries, "Entries"},   {PageId::compiles, "Compiles"},
+                               {PageId::diagnose, "Diagnose"}, {PageId::compare, "Compare"}};
 
 }  // namespace
 
 JumpBox::JumpBox(Workspace& workspace, QWidget* parent)
-    : QFrame(parent), workspace_(workspace), edit_(new QLineEdit), list_(new QListView),
+    : QFrame(parent),
+      workspace_(workspace),
+      edit_(new QLineEdit),
+      list_(new QListView),
       model_(new NodeModel({QStringLiteral("Where to")}, this)) {
   setObjectName(QStringLiteral("panel"));
   setAccessibleName(QStringLiteral("Jump to"));
@@ -326,12 +361,21 @@ bool JumpBox::eventFilter(QObject*, QEvent* event) {
   auto* key = static_cast<QKeyEvent*>(event);
   const int row = list_->currentIndex().row();
   switch (key->key()) {
-    case Qt::Key_Escape: hide(); return true;
+    case Qt::Key_Escape:
+      hide();
+      return true;
     case Qt::Key_Return:
-    case Qt::Key_Enter: choose(); return true;
-    case Qt::Key_Down: list_->setCurrentIndex(model_->index(std::min(row + 1, model_->rowCount() - 1), 0)); return true;
-    case Qt::Key_Up: list_->setCurrentIndex(model_->index(std::max(row - 1, 0), 0)); return true;
-    default: return false;
+    case Qt::Key_Enter:
+      choose();
+      return true;
+    case Qt::Key_Down:
+      list_->setCurrentIndex(model_->index(std::min(row + 1, model_->rowCount() - 1), 0));
+      return true;
+    case Qt::Key_Up:
+      list_->setCurrentIndex(model_->index(std::max(row - 1, 0), 0));
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -366,17 +410,23 @@ void JumpBox::search(const QString& text) {
           if (row && *row) found.lookups.push_back(**row);
         }
         if (wanted.size() >= 4) {
-          if (auto rows = source.with_key_prefix(wanted.toStdString(), 20)) found.lookups.insert(found.lookups.end(), rows->begin(), rows->end());
+          if (auto rows = source.with_key_prefix(wanted.toStdString(), 20))
+            found.lookups.insert(found.lookups.end(), rows->begin(), rows->end());
         }
         if (CompileId::parse(wanted.toStdString())) {
           LookupQuery query;
           query.filter = parse_filter(QStringLiteral("compile=") + wanted).root;
-          if (auto rows = source.rows(query, 0, 20)) found.lookups.insert(found.lookups.end(), rows->begin(), rows->end());
+          if (auto rows = source.rows(query, 0, 20))
+            found.lookups.insert(found.lookups.end(), rows->begin(), rows->end());
         }
-        auto runs = source.runs();
+        constexpr std::size_t kRunsSearched = 2'000;
+        auto runs = source.newest_runs(kRunsSearched);
         if (!runs) return tl::unexpected(runs.error());
         for (const RunRow& run : *runs)
-          if (text_of(run.record.name).contains(wanted, Qt::CaseInsensitive) && found.runs.size() < 10) found.runs.push_back(run);
+          if (text_of(run.record.name).contains(wanted, Qt::CaseInsensitive) && found.runs.size() < 10)
+            found.runs.push_back(run);
+        if (found.runs.empty())
+          if (auto run = source.run_named(wanted.toStdString()); run && *run) found.runs.push_back(std::move(**run));
         return found;
       },
       [this, pages = std::move(pages)](const Result<Found>& found) {
@@ -384,8 +434,10 @@ void JumpBox::search(const QString& text) {
         if (found) {
           for (const LookupRow& row : found->lookups) {
             Node node;
-            Cell cell(QStringLiteral("Lookup %1  %2 %3  %4  %5").arg(row.id).arg(title_of(row.record.layer), text_of(row.record.compile.text()),
-                                                                       short_digest(text_of(row.record.key)), text_of(row.run_name)));
+            Cell cell(QStringLiteral("Lookup %1  %2 %3  %4  %5")
+                          .arg(row.id)
+                          .arg(title_of(row.record.layer), text_of(row.record.compile.text()),
+                               short_digest(text_of(row.record.key)), text_of(row.run_name)));
             cell.outcome = row.record.outcome;
             node.cells = {cell};
             node.id = row.id;
@@ -393,7 +445,8 @@ void JumpBox::search(const QString& text) {
           }
           for (const RunRow& run : found->runs) {
             Node node;
-            node.cells = {Cell(QStringLiteral("Run  %1  %2").arg(text_of(run.record.name), date_clock_text(run.record.start)))};
+            node.cells = {
+                Cell(QStringLiteral("Run  %1  %2").arg(text_of(run.record.name), date_clock_text(run.record.start)))};
             node.filter = QStringLiteral("run=") + quoted_value(text_of(run.record.name));
             rows.push_back(std::move(node));
           }

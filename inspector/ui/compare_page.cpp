@@ -21,6 +21,7 @@ namespace keyhole::inspector {
 namespace {
 
 enum Channel { kRuns, kPairs, kDifference };
+constexpr std::size_t kRunsOffered = 500;
 constexpr std::size_t kMostLookups = 20'000;  // of one run that are compared
 
 struct Texts {
@@ -35,11 +36,17 @@ Q_DECLARE_METATYPE(keyhole::inspector::Texts)
 namespace keyhole::inspector {
 
 ComparePage::ComparePage(Workspace& workspace, QWidget* parent)
-    : Page(workspace, parent), before_(new QComboBox), after_(new QComboBox), sentence_(make_label({}, "sentence")),
+    : Page(workspace, parent),
+      before_(new QComboBox),
+      after_(new QComboBox),
+      sentence_(make_label({}, "sentence")),
       what_(make_label(QStringLiteral("Choose a row to see what changed in its key."), "muted")),
-      pairs_(new NodeModel({QStringLiteral("Layer"), QStringLiteral("Compile"), QStringLiteral("Before"), QStringLiteral("After"),
-                            QStringLiteral("Lost before"), QStringLiteral("Lost after"), QStringLiteral("Key"), QStringLiteral("Function")}, this)),
-      changes_(new NodeModel({QStringLiteral("What changed"), QStringLiteral("Before → after")}, this)), diff_(new DiffView) {
+      pairs_(new NodeModel({QStringLiteral("Layer"), QStringLiteral("Compile"), QStringLiteral("Before"),
+                            QStringLiteral("After"), QStringLiteral("Lost before"), QStringLiteral("Lost after"),
+                            QStringLiteral("Key"), QStringLiteral("Function")},
+                           this)),
+      changes_(new NodeModel({QStringLiteral("What changed"), QStringLiteral("Before → after")}, this)),
+      diff_(new DiffView) {
   before_->setAccessibleName(QStringLiteral("Run before"));
   after_->setAccessibleName(QStringLiteral("Run after"));
   auto* layout = new QVBoxLayout(this);
@@ -88,15 +95,17 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent)
   connect(pairs_view_, &QTreeView::activated, this, [this](const QModelIndex& index) {
     if (const Node* node = pairs_->node(index); node && node->id != 0) workspace_.explain(node->id);
   });
-  connect(changes_view_->selectionModel(), &QItemSelectionModel::currentChanged, this, [this](const QModelIndex& index) {
-    const Node* node = changes_->node(index);
-    if (!node || !node->payload.isValid()) return;
-    const auto texts = node->payload.value<Texts>();
-    if (texts.before == texts.after)
-      diff_->set_message(QStringLiteral("The digests differ while the texts are equal: the text does not show everything that enters the key."));
-    else
-      diff_->set_texts(before_->currentText(), texts.before, after_->currentText(), texts.after);
-  });
+  connect(
+      changes_view_->selectionModel(), &QItemSelectionModel::currentChanged, this, [this](const QModelIndex& index) {
+        const Node* node = changes_->node(index);
+        if (!node || !node->payload.isValid()) return;
+        const auto texts = node->payload.value<Texts>();
+        if (texts.before == texts.after)
+          diff_->set_message(QStringLiteral(
+              "The digests differ while the texts are equal: the text does not show everything that enters the key."));
+        else
+          diff_->set_texts(before_->currentText(), texts.before, after_->currentText(), texts.after);
+      });
 }
 
 void ComparePage::clear() {
@@ -109,11 +118,12 @@ void ComparePage::clear() {
 }
 
 void ComparePage::load() {
-  workspace_.session()->ask(Session::Lane::quick, this, kRuns, [](Source& s, const Ticket&) { return s.runs(); },
-                            [this](const Result<std::vector<RunRow>>& runs) {
-                              if (!runs) return workspace_.report(runs.error());
-                              show_runs(*runs);
-                            });
+  workspace_.session()->ask(
+      Session::Lane::quick, this, kRuns, [](Source& s, const Ticket&) { return s.newest_runs(kRunsOffered); },
+      [this](const Result<std::vector<RunRow>>& runs) {
+        if (!runs) return workspace_.report(runs.error());
+        show_runs(*runs);
+      });
 }
 
 void ComparePage::show_runs(const std::vector<RunRow>& runs) {
@@ -151,7 +161,8 @@ void ComparePage::compare() {
           if (!rows) return tl::unexpected(rows.error());
           std::map<Key, int> ordinal;
           for (LookupRow& row : *rows) {
-            Key key{row.rank.value_or(-1), row.record.compile.text(), row.record.compile.attempt, int(row.record.layer), int(row.record.direction), 0};
+            Key key{row.rank.value_or(-1), row.record.compile.text(), row.record.compile.attempt,
+                    int(row.record.layer), int(row.record.direction), 0};
             std::get<5>(key) = ordinal[key]++;
             (second ? pairs[key].after : pairs[key].before) = std::move(row);
           }
@@ -174,9 +185,13 @@ void ComparePage::show_pairs(const std::vector<Pair>& pairs) {
     const LookupRow& one = pair.after ? *pair.after : *pair.before;
     Node node;
     node.id = one.id;
-    const bool recorded = pair.before && pair.after && pair.before->component_set != 0 && pair.after->component_set != 0;
-    node.payload = QVariantList{qlonglong(pair.before ? pair.before->id : 0), qlonglong(pair.after ? pair.after->id : 0), recorded};
-    const auto outcome = [](const std::optional<LookupRow>& row) { return row ? Cell::of(row->record.outcome) : Cell(QStringLiteral("–"), CellStyle::muted); };
+    const bool recorded =
+        pair.before && pair.after && pair.before->component_set != 0 && pair.after->component_set != 0;
+    node.payload = QVariantList{qlonglong(pair.before ? pair.before->id : 0),
+                                qlonglong(pair.after ? pair.after->id : 0), recorded};
+    const auto outcome = [](const std::optional<LookupRow>& row) {
+      return row ? Cell::of(row->record.outcome) : Cell(QStringLiteral("–"), CellStyle::muted);
+    };
     const auto lost = [](const std::optional<LookupRow>& row) {
       const Nanoseconds cost = row && row->record.outcome != Outcome::hit ? row->record.cost : -1;
       return Cell::figure(duration_text(cost), exact_duration(cost), double(cost));
@@ -184,19 +199,30 @@ void ComparePage::show_pairs(const std::vector<Pair>& pairs) {
     const bool both = pair.before && pair.after;
     const bool key_same = both && pair.before->record.key == pair.after->record.key;
     only += !both, same += key_same, changed += both && !key_same;
-    new_misses += pair.after && pair.after->record.outcome == Outcome::miss && !(pair.before && pair.before->record.outcome == Outcome::miss);
-    Cell key(!both ? (pair.after ? QStringLiteral("only after") : QStringLiteral("only before")) : key_same ? QStringLiteral("same") : QStringLiteral("changed"),
+    new_misses += pair.after && pair.after->record.outcome == Outcome::miss &&
+                  !(pair.before && pair.before->record.outcome == Outcome::miss);
+    Cell key(!both      ? (pair.after ? QStringLiteral("only after") : QStringLiteral("only before"))
+             : key_same ? QStringLiteral("same")
+                        : QStringLiteral("changed"),
              both && !key_same ? CellStyle::strong : CellStyle::muted);
-    key.tip = QStringLiteral("%1\n%2").arg(pair.before ? text_of(pair.before->record.key) : QString(), pair.after ? text_of(pair.after->record.key) : QString());
+    key.tip = QStringLiteral("%1\n%2").arg(pair.before ? text_of(pair.before->record.key) : QString(),
+                                           pair.after ? text_of(pair.after->record.key) : QString());
     QString layer = title_of(one.record.layer);
     if (const QString direction = title_of(one.record.direction); !direction.isEmpty()) layer += u' ' + direction;
     const QString compile = text_of(one.record.compile.text());
-    node.cells = {Cell(layer), Cell(one.rank ? QStringLiteral("%1 rank %2").arg(compile).arg(*one.rank) : compile), outcome(pair.before), outcome(pair.after),
-                  lost(pair.before), lost(pair.after), key, Cell(text_of(one.function), CellStyle::muted)};
+    node.cells = {Cell(layer),
+                  Cell(one.rank ? QStringLiteral("%1 rank %2").arg(compile).arg(*one.rank) : compile),
+                  outcome(pair.before),
+                  outcome(pair.after),
+                  lost(pair.before),
+                  lost(pair.after),
+                  key,
+                  Cell(text_of(one.function), CellStyle::muted)};
     rows.push_back(std::move(node));
   }
   sentence_->setText(QStringLiteral("%1, %2 with a changed key, %3 with the same, %4 in one run only")
-                         .arg(plural(new_misses, QStringLiteral("new miss"), QStringLiteral("new misses")), count_text(changed), count_text(same), count_text(only)));
+                         .arg(plural(new_misses, QStringLiteral("new miss"), QStringLiteral("new misses")),
+                              count_text(changed), count_text(same), count_text(only)));
   pairs_->set(std::move(rows));
   const int widths[] = {170, 90, 110, 110, 90, 90, 100};
   for (int c = 0; c < 7; ++c) pairs_view_->header()->resizeSection(c, widths[c]);
@@ -208,7 +234,8 @@ void ComparePage::show_pairs(const std::vector<Pair>& pairs) {
         return pairs_view_->setCurrentIndex(pairs_->index(r, 0));
   if (pairs_->rowCount() > 0) return pairs_view_->setCurrentIndex(pairs_->index(0, 0));
   changes_->set({});
-  diff_->set_message(pairs.empty() ? QStringLiteral("Neither run has a lookup.") : QStringLiteral("Choose a row above."));
+  diff_->set_message(pairs.empty() ? QStringLiteral("Neither run has a lookup.")
+                                   : QStringLiteral("Choose a row above."));
 }
 
 void ComparePage::show_change(const QModelIndex& index) {
@@ -223,26 +250,33 @@ void ComparePage::show_change(const QModelIndex& index) {
     return;
   }
   workspace_.session()->ask(
-      Session::Lane::quick, this, kDifference, [before, after](Source& s, const Ticket&) { return s.difference(before, after); },
+      Session::Lane::quick, this, kDifference,
+      [before, after](Source& s, const Ticket&) { return s.difference(before, after); },
       [this](const Result<KeyDifference>& difference) {
         if (!difference) return workspace_.report(difference.error());
         std::vector<Node> rows;
         for (const ComponentChange& c : difference->changes) {
           Node row;
-          const Texts texts{c.before ? text_of(c.before->text) : QString(), c.after ? text_of(c.after->text) : QString()};
-          row.cells = {Cell(text_of((c.after ? c.after : c.before)->name), CellStyle::strong),
-                       Cell(one_line(texts.before, 60) + QStringLiteral(" → ") + one_line(texts.after, 60), CellStyle::muted)};
+          const Texts texts{c.before ? text_of(c.before->text) : QString(),
+                            c.after ? text_of(c.after->text) : QString()};
+          row.cells = {
+              Cell(text_of((c.after ? c.after : c.before)->name), CellStyle::strong),
+              Cell(one_line(texts.before, 60) + QStringLiteral(" → ") + one_line(texts.after, 60), CellStyle::muted)};
           row.payload = QVariant::fromValue(texts);
           rows.push_back(std::move(row));
         }
         const bool recorded = difference->before.component_set != 0 && difference->after.component_set != 0;
-        what_->setText(recorded ? QStringLiteral("%1 in the key").arg(plural(std::int64_t(rows.size()), QStringLiteral("component changed"), QStringLiteral("components changed")))
-                                : QStringLiteral("The components of this layer were not recorded; the inner layer of the same compile tells more."));
+        what_->setText(recorded ? QStringLiteral("%1 in the key")
+                                      .arg(plural(std::int64_t(rows.size()), QStringLiteral("component changed"),
+                                                  QStringLiteral("components changed")))
+                                : QStringLiteral("The components of this layer were not recorded; the inner layer of "
+                                                 "the same compile tells more."));
         const bool none = rows.empty();
         changes_->set(std::move(rows));
         changes_view_->header()->resizeSection(0, 220);
         if (none)
-          diff_->set_message(recorded ? QStringLiteral("Every component is equal.") : QStringLiteral("Nothing to set side by side."));
+          diff_->set_message(recorded ? QStringLiteral("Every component is equal.")
+                                      : QStringLiteral("Nothing to set side by side."));
         else
           changes_view_->setCurrentIndex(changes_->index(0, 0));
       });

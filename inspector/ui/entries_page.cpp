@@ -6,25 +6,27 @@
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QLabel>
-#include <QLineEdit>
 #include <QPlainTextEdit>
 #include <QRegularExpression>
+#include <QScrollArea>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTabWidget>
-#include <QToolButton>
 #include <QVBoxLayout>
 
 #include "inspector/core/format.h"
+#include "inspector/core/guard_clauses.h"
 #include "inspector/models/entry_model.h"
 #include "inspector/models/node_model.h"
 #include "inspector/ui/bars.h"
+#include "inspector/ui/charts.h"
 #include "inspector/ui/theme.h"
 #include "inspector/ui/views.h"
 
 namespace keyhole::inspector {
 namespace {
 
+enum Tab { kFacts, kSource, kGuard, kFiles, kTimings, kPickle, kUsers };
 constexpr qsizetype kShownText = 2'000'000;  // characters; what is longer is cut, and says so
 
 QPlainTextEdit* make_text(const QString& name) {
@@ -43,11 +45,13 @@ Node node_of(const QString& name, const QJsonValue& value, int depth) {
   QString text;
   if (value.isObject() && depth < 16) {
     const QJsonObject object = value.toObject();
-    for (auto it = object.begin(); it != object.end(); ++it) node.children.push_back(node_of(it.key(), it.value(), depth + 1));
+    for (auto it = object.begin(); it != object.end(); ++it)
+      node.children.push_back(node_of(it.key(), it.value(), depth + 1));
     text = plural(object.size(), QStringLiteral("field"), QStringLiteral("fields"));
   } else if (value.isArray() && depth < 16) {
     const QJsonArray array = value.toArray();
-    for (int i = 0; i < array.size() && i < 1000; ++i) node.children.push_back(node_of(QString::number(i), array[i], depth + 1));
+    for (int i = 0; i < array.size() && i < 1000; ++i)
+      node.children.push_back(node_of(QString::number(i), array[i], depth + 1));
     text = plural(array.size(), QStringLiteral("item"), QStringLiteral("items"));
   } else {
     text = value.isString() ? value.toString() : value.toVariant().toString();
@@ -68,14 +72,17 @@ Node fact(const QString& name, const QString& value, const QString& exact = {}) 
 
 }  // namespace
 
-SourceHighlighter::SourceHighlighter(QTextDocument* document, const QWidget& widget) : QSyntaxHighlighter(document), widget_(widget) {}
+SourceHighlighter::SourceHighlighter(QTextDocument* document, const QWidget& widget)
+    : QSyntaxHighlighter(document), widget_(widget) {}
 
 void SourceHighlighter::highlightBlock(const QString& text) {
   static const QRegularExpression tokens(QStringLiteral(
       "(?<comment>#(?!include|define|pragma|if|ifdef|ifndef|endif|else)[^\\n]*|//[^\\n]*)"
       "|(?<literal>[fr]?\"\"\"|[fr]?'''|[fr]?\"(?:[^\"\\\\]|\\\\.)*\"|[fr]?'(?:[^'\\\\]|\\\\.)*')"
-      "|(?<keyword>\\b(?:def|class|return|import|from|as|if|elif|else|for|while|in|is|not|and|or|with|try|except|finally|raise|"
-      "lambda|del|pass|None|True|False|global|yield|assert|async|await|auto|const|void|int|long|float|double|char|bool|static|"
+      "|(?<keyword>\\b(?:def|class|return|import|from|as|if|elif|else|for|while|in|is|not|and|or|with|try|except|"
+      "finally|raise|"
+      "lambda|del|pass|None|True|False|global|yield|assert|async|await|auto|const|void|int|long|float|double|char|bool|"
+      "static|"
       "inline|template|typename|struct|namespace|using|extern|include|define|pragma|int64_t|int32_t|uint8_t)\\b)"
       "|(?<number>\\b(?:0x[0-9a-fA-F]+|\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?)\\b)"));
   const Theme& theme = Theme::of(widget_);
@@ -122,22 +129,30 @@ void SourceHighlighter::highlightBlock(const QString& text) {
 }
 
 EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
-    : Page(workspace, parent), model_(new EntryModel(this)), view_(make_table(model_, QStringLiteral("Entries"), workspace)),
-      filter_(new QLineEdit), error_(make_label({}, "muted")), count_(make_label({}, "muted")), head_(make_label({}, "sentence")),
-      empty_(new EmptyState(QStringLiteral("No cache folder was looked at yet"),
-                            QStringLiteral("Import one:  keyhole import /tmp/torchinductor_you\nor drop the folder here. "
-                                           "keyhole record takes a snapshot of the folder that the program uses."))),
-      stack_(new QStackedWidget), tabs_(new QTabWidget),
+    : Page(workspace, parent),
+      model_(new EntryModel(this)),
+      view_(make_table(model_, QStringLiteral("Entries"), workspace)),
+      count_(make_label({}, "muted")),
+      head_(make_label({}, "sentence")),
+      timings_note_(make_label({}, "muted")),
+      danger_note_(make_label({}, "muted")),
+      empty_(
+          new EmptyState(QStringLiteral("No cache folder was looked at yet"),
+                         QStringLiteral("Import one:  keyhole import /tmp/torchinductor_you\nor drop the folder here. "
+                                        "keyhole record takes a snapshot of the folder that the program uses."))),
+      stack_(new QStackedWidget),
+      tabs_(new QTabWidget),
       facts_(new NodeModel({QStringLiteral("Field"), QStringLiteral("Value")}, this)),
-      users_(new NodeModel({QStringLiteral("Time"), QStringLiteral("Outcome"), QStringLiteral("Run"), QStringLiteral("Compile"), QStringLiteral("Function")}, this)),
-      texts_(new NodeModel({QStringLiteral("Text"), QStringLiteral("Lines")}, this)), source_(make_text(QStringLiteral("Source"))),
-      guard_(make_text(QStringLiteral("Guard"))) {
-  filter_->setPlaceholderText(QStringLiteral("Filter entries: layer:fx_graph size>1MB state:damaged"));
-  filter_->setAccessibleName(QStringLiteral("Filter entries"));
-  filter_->setClearButtonEnabled(true);
-  for (QObject* child : filter_->children())
-    if (auto* button = qobject_cast<QToolButton*>(child)) button->setAccessibleName(QStringLiteral("Clear the filter of entries"));
-  error_->hide();
+      users_(new NodeModel({QStringLiteral("Time"), QStringLiteral("Outcome"), QStringLiteral("Run"),
+                            QStringLiteral("Compile"), QStringLiteral("Function")},
+                           this)),
+      texts_(new NodeModel({QStringLiteral("Text"), QStringLiteral("Lines")}, this)),
+      guard_(new NodeModel({QStringLiteral("Clause"), QStringLiteral("Reads")}, this)),
+      files_(new NodeModel({QStringLiteral("File"), QStringLiteral("Size")}, this)),
+      calls_(new NodeModel({QStringLiteral("Would be called"), QStringLiteral("Judged")}, this)),
+      timings_(new BarList(QStringLiteral("Autotune timings"))),
+      source_(make_text(QStringLiteral("Source"))),
+      tree_(make_text(QStringLiteral("The pickle as a value"))) {
   view_->setSortingEnabled(true);
   view_->sortByColumn(int(EntryColumn::modified), Qt::DescendingOrder);
   const int widths[kEntryColumns] = {110, 96, 320, 90, 80, 150, 80, 90, 160};
@@ -146,8 +161,7 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
   auto* left = new QWidget;
   auto* left_layout = new QVBoxLayout(left);
   left_layout->setContentsMargins(0, 0, 0, 0);
-  left_layout->addWidget(filter_);
-  left_layout->addWidget(error_);
+  left_layout->addWidget(new FilterBar(workspace.entry_filter()));
   left_layout->addWidget(view_, 1);
   left_layout->addWidget(count_);
 
@@ -166,14 +180,37 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
   code->setSizes({220, 700});
   tabs_->setDocumentMode(true);
   tabs_->setAccessibleName(QStringLiteral("Details of the entry"));
+  guard_view_ = make_tree(guard_, QStringLiteral("Clauses of the guard"), workspace_);
+  guard_view_->setRootIsDecorated(false);
+  files_view_ = make_table(files_, QStringLiteral("Files of the entry"), workspace_);
+  calls_view_ = make_table(calls_, QStringLiteral("What the pickle would call"), workspace_);
+  const auto with_note = [](QLabel* note, QWidget* below) {
+    auto* page = new QWidget;
+    auto* column = new QVBoxLayout(page);
+    column->setContentsMargins(0, 6, 0, 0);
+    note->setWordWrap(true);
+    column->addWidget(note);
+    column->addWidget(below, 1);
+    return page;
+  };
+  auto* bars = new QScrollArea;
+  bars->setWidgetResizable(true);
+  bars->setAccessibleName(QStringLiteral("Autotune timings, scrolled"));
+  bars->setWidget(timings_);
+  auto* pickle = new QSplitter(Qt::Horizontal);
+  pickle->addWidget(calls_view_);
+  pickle->addWidget(tree_);
+  pickle->setSizes({340, 600});
   tabs_->addTab(facts_view_, QStringLiteral("Facts"));
   tabs_->addTab(code, QStringLiteral("Source"));
-  tabs_->addTab(guard_, QStringLiteral("Guard"));
+  tabs_->addTab(guard_view_, QStringLiteral("Guard"));
+  tabs_->addTab(files_view_, QStringLiteral("Files"));
+  tabs_->addTab(with_note(timings_note_, bars), QStringLiteral("Timings"));
+  tabs_->addTab(with_note(danger_note_, pickle), QStringLiteral("Pickle"));
   tabs_->addTab(users_view_, QStringLiteral("Used by"));
   detail_layout->addWidget(tabs_, 1);
   new SourceHighlighter(source_->document(), *source_);
-  new SourceHighlighter(guard_->document(), *guard_);
-  guard_->setLineWrapMode(QPlainTextEdit::WidgetWidth);
+  new SourceHighlighter(tree_->document(), *tree_);
 
   auto* splitter = new QSplitter(Qt::Vertical);
   splitter->addWidget(left);
@@ -186,13 +223,14 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
   layout->setContentsMargins(10, 10, 10, 10);
   layout->addWidget(stack_);
 
-  connect(filter_, &QLineEdit::textChanged, this, &EntriesPage::apply_filter);
+  connect(&workspace_.entry_filter(), &FilterStack::changed, this, &EntriesPage::apply_filter);
   connect(view_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex& index) {
     if (const QVariant id = index.data(IdRole); id.isValid()) show_entry(id.toLongLong());
   });
-  connect(texts_view_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex& index) {
-    if (const Node* node = texts_->node(index)) source_->setPlainText(node->payload.toString());
-  });
+  connect(texts_view_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+          [this](const QModelIndex& index) {
+            if (const Node* node = texts_->node(index)) source_->setPlainText(node->payload.toString());
+          });
   connect(users_view_, &QTableView::activated, this, [this](const QModelIndex& index) {
     if (const Node* node = users_->node(index)) workspace_.explain(node->id);
   });
@@ -208,8 +246,11 @@ void EntriesPage::clear() {
   facts_->set({});
   users_->set({});
   texts_->set({});
+  for (NodeModel* model : {guard_, files_, calls_}) model->set({});
+  timings_->set({});
   source_->clear();
-  guard_->clear();
+  tree_->clear();
+  head_->setText(QStringLiteral("Choose an entry to see what is in it"));
   shown_ = 0;
 }
 
@@ -220,28 +261,24 @@ void EntriesPage::load() {
     model_->reload();
 }
 
-void EntriesPage::apply_filter(const QString& text) {
-  const Filter filter = parse_filter(text);
-  error_->setVisible(filter.error.has_value());
-  if (filter.error) {
-    error_->setText(QStringLiteral("Column %1: %2").arg(filter.error->column + 1).arg(filter.error->message));
-    return;
-  }
+void EntriesPage::apply_filter() {
+  if (workspace_.entry_filter().filter().error) return;
   EntryQuery query = model_->query();
-  query.filter = filter.root;
+  query.filter = workspace_.entry_filter().good().root;
   model_->set_query(std::move(query));
 }
 
 void EntriesPage::show_entry(RowId id) {
   if (id == shown_ || !workspace_.session()) return;
   shown_ = id;
-  workspace_.session()->ask(Session::Lane::quick, this, 0, [id](Source& s, const Ticket&) { return s.entry(id); },
-                            [this](const Result<EntryDetails>& details) {
-                              if (details)
-                                show_details(*details);
-                              else
-                                workspace_.report(details.error());
-                            });
+  workspace_.session()->ask(
+      Session::Lane::quick, this, 0, [id](Source& s, const Ticket&) { return s.entry(id); },
+      [this](const Result<EntryDetails>& details) {
+        if (details)
+          show_details(*details);
+        else
+          workspace_.report(details.error());
+      });
 }
 
 void EntriesPage::show_details(const EntryDetails& d) {
@@ -252,14 +289,17 @@ void EntriesPage::show_details(const EntryDetails& d) {
   facts.push_back(fact(QStringLiteral("Key"), text_of(r.key)));
   facts.push_back(fact(QStringLiteral("File"), text_of(r.path)));
   facts.push_back(fact(QStringLiteral("Location"), text_of(d.snapshot.record.location)));
-  facts.push_back(fact(QStringLiteral("State"), QString::fromLatin1(name_of(r.state)) + (r.state_reason.empty() ? QString() : QStringLiteral(": ") + text_of(r.state_reason))));
+  facts.push_back(fact(QStringLiteral("State"),
+                       QString::fromLatin1(name_of(r.state)) +
+                           (r.state_reason.empty() ? QString() : QStringLiteral(": ") + text_of(r.state_reason))));
   facts.push_back(fact(QStringLiteral("Size"), bytes_text(r.size), exact_bytes(r.size)));
   facts.push_back(fact(QStringLiteral("Modified"), date_clock_text(r.modified), exact_time(r.modified)));
   if (r.cost >= 0) facts.push_back(fact(QStringLiteral("Saves"), duration_text(r.cost), exact_duration(r.cost)));
   if (r.direction != Direction::unknown) facts.push_back(fact(QStringLiteral("Direction"), title_of(r.direction)));
   if (!r.code_key.empty()) facts.push_back(fact(QStringLiteral("Code"), text_of(r.code_key)));
   if (!r.needs.empty()) {
-    Node needs = fact(QStringLiteral("Needs"), plural(std::int64_t(r.needs.size()), QStringLiteral("file or key"), QStringLiteral("files and keys")));
+    Node needs = fact(QStringLiteral("Needs"), plural(std::int64_t(r.needs.size()), QStringLiteral("file or key"),
+                                                      QStringLiteral("files and keys")));
     for (const std::string& need : r.needs) needs.children.push_back(fact({}, text_of(need)));
     facts.push_back(std::move(needs));
   }
@@ -269,42 +309,148 @@ void EntriesPage::show_details(const EntryDetails& d) {
   facts_->set(std::move(facts));
   facts_view_->resizeColumnToContents(0);
 
-  guard_->setPlainText(r.guard.empty() ? QStringLiteral("No guard: the entry holds for every input of its key.")
-                                       : text_of(r.guard).replace(QStringLiteral(" and "), QStringLiteral("\nand ")));
+  std::vector<Node> clauses;
+  if (!r.guard.empty())
+    for (const ShownClause& clause : clauses_of(r.guard)) {
+      Node node;
+      Cell text(clause.text, CellStyle::code);
+      text.tip = clause.text;
+      node.cells = {text, Cell(QString(clause.hints).remove(QStringLiteral(" = ?")), CellStyle::muted)};
+      clauses.push_back(std::move(node));
+    }
+  if (clauses.empty())
+    clauses.push_back(
+        {{Cell(QStringLiteral("No guard: the entry holds for every input of its key."), CellStyle::muted)},
+         0,
+         {},
+         {},
+         {}});
+  tabs_->setTabText(kGuard,
+                    r.guard.empty() ? QStringLiteral("Guard") : QStringLiteral("Guard (%1)").arg(clauses.size()));
+  guard_->set(std::move(clauses));
+  guard_view_->setColumnWidth(0, 560);
+  std::vector<Node> files;
+  for (const EntryFile& file : d.files) {
+    Node node;
+    Cell name(text_of(file.path));
+    name.tip = text_of(file.path);
+    node.cells = {name, file.size < 0 ? Cell::figure(QStringLiteral("–"), {}, -1)
+                                      : Cell::figure(bytes_text(file.size), exact_bytes(file.size), double(file.size))};
+    files.push_back(std::move(node));
+  }
+  tabs_->setTabVisible(kFiles, !files.empty());
+  tabs_->setTabText(kFiles, QStringLiteral("Files (%1)").arg(files.size()));
+  files_->set(std::move(files));
+  files_view_->setColumnWidth(0, 620);
+  show_timings(r);
+  show_danger(d);
   std::vector<Node> users;
   for (const LookupRow& user : d.users) {
     Node node;
     node.id = user.id;
     Cell time(date_clock_text(user.record.time));
     time.tip = exact_time(user.record.time);
-    node.cells = {time, Cell::of(user.record.outcome), Cell(text_of(user.run_name)), Cell(text_of(user.record.compile.text())), Cell(text_of(user.function))};
+    node.cells = {time, Cell::of(user.record.outcome), Cell(text_of(user.run_name)),
+                  Cell(text_of(user.record.compile.text())), Cell(text_of(user.function))};
     users.push_back(std::move(node));
   }
-  tabs_->setTabText(3, QStringLiteral("Used by (%1)").arg(users.size()));
+  tabs_->setTabText(kUsers, QStringLiteral("Used by (%1)").arg(users.size()));
   users_->set(std::move(users));
   users_view_->resizeColumnsToContents();
 
   std::vector<Node> texts;
-  for (const TextRecord& text : d.texts) {
+  const auto text_row = [](const QString& name, const QString& tip, const std::string& content) {
     Node node;
-    QString name = QString::fromLatin1(name_of(text.kind)).replace(u'_', u' ');
-    Cell cell(name);
-    cell.tip = text_of(text.name);
-    const auto lines = std::count(text.text.begin(), text.text.end(), '\n') + 1;
+    Cell cell(QString(name).replace(u'_', u' '));
+    cell.tip = tip;
+    const auto lines = std::count(content.begin(), content.end(), '\n') + 1;
     node.cells = {cell, Cell::figure(count_text(lines), {}, double(lines))};
-    QString shown = text_of(text.text);
-    if (shown.size() > kShownText) shown = shown.left(kShownText) + QStringLiteral("\n… cut: the text has %1 characters").arg(count_text(shown.size()));
+    QString shown = text_of(content);
+    if (shown.size() > kShownText)
+      shown =
+          shown.left(kShownText) + QStringLiteral("\n… cut: the text has %1 characters").arg(count_text(shown.size()));
     node.payload = shown;
-    if (text.kind == TextKind::output_code) texts.insert(texts.begin(), std::move(node));
-    else texts.push_back(std::move(node));
+    return node;
+  };
+  for (const TextRecord& text : d.texts) {
+    Node node = text_row(QString::fromLatin1(name_of(text.kind)), text_of(text.name), text.text);
+    if (text.kind == TextKind::output_code)
+      texts.insert(texts.begin(), std::move(node));
+    else
+      texts.push_back(std::move(node));
   }
+  std::size_t place = 0;
+  for (const auto& [title, content] : d.own_texts)
+    texts.insert(texts.begin() + std::ptrdiff_t(place++),
+                 text_row(text_of(title), QStringLiteral("as it stands in the entry"), content));
   const bool none = texts.empty();
   texts_->set(std::move(texts));
   texts_view_->resizeColumnsToContents();
   if (none)
-    source_->setPlainText(QStringLiteral("No source is recorded for this entry: its compile's trace was not imported."));
+    source_->setPlainText(QStringLiteral(
+        "No source is known of this entry: its file is gone, and the trace of its compile was not imported."));
   else
     texts_view_->setCurrentIndex(texts_->index(0, 0));
+}
+
+// {"cache": {operation: {inputs: {precision: {choice: seconds}}}}} of an autotune file.
+void EntriesPage::show_timings(const EntryRecord& r) {
+  std::vector<BarList::Bar> bars;
+  const QJsonObject cache =
+      QJsonDocument::fromJson(QByteArray::fromStdString(r.metadata_json)).object()[QStringLiteral("cache")].toObject();
+  int measured = 0;
+  for (auto op = cache.begin(); op != cache.end(); ++op) {
+    const QJsonObject inputs = op->toObject();
+    for (auto in = inputs.begin(); in != inputs.end(); ++in) {
+      const QJsonObject precisions = in->toObject();
+      for (auto precision = precisions.begin(); precision != precisions.end(); ++precision) {
+        ++measured;
+        std::vector<BarList::Bar> choices;
+        const QJsonObject timed = precision->toObject();
+        for (auto choice = timed.begin(); choice != timed.end(); ++choice) {
+          if (!choice->isDouble()) continue;
+          const double seconds = choice->toDouble();
+          choices.push_back(
+              {op.key() + QStringLiteral("  ") + choice.key(), seconds_text(seconds),
+               QStringLiteral("%1 s\ninputs: %2\nprecision: %3").arg(seconds, 0, 'g', 9).arg(in.key(), precision.key()),
+               seconds});
+        }
+        std::sort(choices.begin(), choices.end(), [](const auto& a, const auto& b) { return a.value < b.value; });
+        bars.insert(bars.end(), choices.begin(), choices.end());
+      }
+    }
+  }
+  timings_note_->setText(
+      QStringLiteral("%1 of %2, the fastest choice first; the tooltip tells the inputs")
+          .arg(plural(std::int64_t(bars.size()), QStringLiteral("timing"), QStringLiteral("timings")),
+               plural(measured, QStringLiteral("measured operation"), QStringLiteral("measured operations"))));
+  tabs_->setTabVisible(kTimings, !bars.empty());
+  timings_->set(std::move(bars));
+}
+
+void EntriesPage::show_danger(const EntryDetails& d) {
+  std::vector<Node> calls;
+  for (const std::string& name : d.suspicious) {
+    Cell judged(QStringLiteral("has no business here"), CellStyle::strong);
+    judged.outcome = Outcome::error;
+    calls.push_back({{Cell(text_of(name), CellStyle::code), judged}, 0, {}, {}, {}});
+  }
+  for (const std::string& name : d.would_run)
+    if (std::find(d.suspicious.begin(), d.suspicious.end(), name) == d.suspicious.end())
+      calls.push_back(
+          {{Cell(text_of(name), CellStyle::code), Cell(QStringLiteral("expected"), CellStyle::muted)}, 0, {}, {}, {}});
+  QString note = d.suspicious.empty()
+                     ? QStringLiteral("Loading this entry would call the following. Nothing was executed to show it.")
+                     : QStringLiteral("This entry would call what has no business in a cache: do not load it.");
+  if (!d.file_note.empty()) note = text_of(d.file_note);
+  danger_note_->setText(note);
+  const bool pickled = d.entry.record.layer == Layer::fx_graph || d.entry.record.layer == Layer::aot_autograd;
+  tabs_->setTabVisible(kPickle, pickled);
+  tabs_->setTabText(kPickle, d.suspicious.empty() ? QStringLiteral("Pickle")
+                                                  : QStringLiteral("Pickle: suspicious (%1)").arg(d.suspicious.size()));
+  calls_->set(std::move(calls));
+  calls_view_->setColumnWidth(0, 230);
+  tree_->setPlainText(text_of(d.tree));
 }
 
 }  // namespace keyhole::inspector

@@ -7,6 +7,7 @@
 #include <QLabel>
 #include <QSplitter>
 #include <QStackedWidget>
+#include <QTimer>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -21,8 +22,11 @@
 namespace keyhole::inspector {
 
 LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
-    : QWidget(parent), workspace_(workspace), model_(new LookupModel(this)),
-      view_(make_table(model_, QStringLiteral("Lookups"), workspace)), count_(make_label({}, "muted")),
+    : QWidget(parent),
+      workspace_(workspace),
+      model_(new LookupModel(this)),
+      view_(make_table(model_, QStringLiteral("Lookups"), workspace)),
+      count_(make_label({}, "muted")),
       empty_(new EmptyState(QStringLiteral("No lookup passes the filter"),
                             QStringLiteral("Remove a condition, or record a run:  keyhole record -- python train.py"))),
       stack_(new QStackedWidget) {
@@ -30,17 +34,19 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
   view_->setSelectionMode(QAbstractItemView::ExtendedSelection);
   view_->setSortingEnabled(true);
   view_->sortByColumn(int(LookupColumn::time), Qt::DescendingOrder);
-  const int widths[kLookupColumns] = {84, 96, 128, 66, 110, 46, 130, 92, 76, 76, 76, 200};
+  const int widths[kLookupColumns] = {76, 96, 132, 64, 150, 46, 110, 92, 70, 70, 70, 200};
   for (int c = 0; c < kLookupColumns; ++c) view_->setColumnWidth(c, widths[c]);
   if (compact) {
-    for (const auto hidden : {LookupColumn::rank, LookupColumn::function, LookupColumn::key, LookupColumn::saved,
-                              LookupColumn::duration, LookupColumn::reason})
+    for (const auto hidden : {LookupColumn::time, LookupColumn::rank, LookupColumn::function, LookupColumn::key,
+                              LookupColumn::saved, LookupColumn::duration, LookupColumn::reason})
       view_->setColumnHidden(int(hidden), true);
-    const std::pair<LookupColumn, int> narrow[] = {{LookupColumn::outcome, 94}, {LookupColumn::layer, 122}, {LookupColumn::compile, 56},
-                                                   {LookupColumn::run, 76},     {LookupColumn::cost, 64},   {LookupColumn::time, 70}};
+    const std::pair<LookupColumn, int> narrow[] = {
+        {LookupColumn::outcome, 92}, {LookupColumn::layer, 126}, {LookupColumn::cost, 64}, {LookupColumn::compile, 58}};
     for (const auto& [column, width] : narrow) view_->setColumnWidth(int(column), width);
     view_->horizontalHeader()->moveSection(view_->horizontalHeader()->visualIndex(int(LookupColumn::cost)), 3);
-    view_->horizontalHeader()->moveSection(view_->horizontalHeader()->visualIndex(int(LookupColumn::time)), kLookupColumns - 1);
+    view_->horizontalHeader()->moveSection(view_->horizontalHeader()->visualIndex(int(LookupColumn::run)),
+                                           kLookupColumns - 1);
+    view_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   }
   stack_->addWidget(view_);
   stack_->addWidget(empty_);
@@ -48,8 +54,24 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(2);
   layout->addWidget(stack_);
-  count_->setContentsMargins(8, 2, 8, 2);
-  layout->addWidget(count_);
+  auto* foot = new QHBoxLayout;
+  foot->setContentsMargins(8, 2, 8, 2);
+  foot->addWidget(count_);
+  foot->addStretch();
+  const auto step = [&](const QString& icon, const QString& name, int by) {
+    auto* button = new QToolButton;
+    button->setIcon(action_icon(icon, *this));
+    button->setAccessibleName(name);
+    button->setToolTip(name);
+    button->hide();
+    foot->addWidget(button);
+    connect(button, &QToolButton::clicked, this,
+            [this, by] { model_->set_stretch(model_->stretch() + by * LookupModel::kStretch); });
+    return button;
+  };
+  earlier_ = step(QStringLiteral("back"), QStringLiteral("The rows before these"), -1);
+  later_ = step(QStringLiteral("forward"), QStringLiteral("The rows after these"), 1);
+  layout->addLayout(foot);
 
   connect(view_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex& now) {
     if (const QVariant id = now.data(IdRole); id.isValid()) workspace_.select(id.toLongLong());
@@ -63,6 +85,8 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
     show_count();
   });
   connect(model_, &PagedModelBase::counted, this, &LookupTable::show_count);
+  connect(model_, &PagedModelBase::counting, this, &LookupTable::show_count);
+  connect(model_, &PagedModelBase::modelReset, this, &LookupTable::show_count);
   connect(model_, &PagedModelBase::dataChanged, this, &LookupTable::follow_selection);
   connect(model_, &PagedModelBase::failed, &workspace_, &Workspace::failed);
   connect(&workspace_, &Workspace::store_changed, this, [this] {
@@ -91,15 +115,29 @@ void LookupTable::follow_selection() {
 }
 
 void LookupTable::show_count() {
-  const qint64 total = model_->total();
-  count_->setText(total < 0 ? QStringLiteral("counting…")
-                            : plural(total, QStringLiteral("lookup"), QStringLiteral("lookups")) +
-                                  (workspace_.good_filter().empty() ? QString() : QStringLiteral(" pass the filter")));
+  const qint64 total = model_->total(), so_far = model_->counted_so_far(), first = model_->stretch();
+  QString text = total >= 0   ? plural(total, QStringLiteral("lookup"), QStringLiteral("lookups"))
+                 : so_far > 0 ? QStringLiteral("more than %1 lookups").arg(count_text(so_far))
+                              : QStringLiteral("counting");
+  if (total >= 0 && !workspace_.good_filter().empty()) text += QStringLiteral(" pass the filter");
+  if (total < 0) text += QStringLiteral("…");
+  const bool stretches = so_far > LookupModel::kStretch;
+  if (stretches)
+    text += QStringLiteral("  ·  here %1 to %2")
+                .arg(count_text(first + 1), count_text(std::min(so_far, first + LookupModel::kStretch)));
+  count_->setText(text);
+  earlier_->setVisible(stretches);
+  later_->setVisible(stretches);
+  earlier_->setEnabled(first > 0);
+  later_->setEnabled(first + LookupModel::kStretch < so_far);
 }
 
 TimelinePanel::TimelinePanel(Workspace& workspace, QWidget* parent)
-    : Page(workspace, parent), view_(new TimelineView), aligned_(new QCheckBox(QStringLiteral("Align runs at their start"))),
-      note_(make_label({}, "muted")) {
+    : Page(workspace, parent),
+      view_(new TimelineView),
+      aligned_(new QCheckBox(QStringLiteral("Align runs at their start"))),
+      note_(make_label({}, "muted")),
+      moved_(new QTimer(this)) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(0);
@@ -122,6 +160,12 @@ TimelinePanel::TimelinePanel(Workspace& workspace, QWidget* parent)
   layout->addWidget(view_, 1);
   view_->setToolTip(QString());
   connect(all, &QToolButton::clicked, view_, &TimelineView::show_all);
+  moved_->setSingleShot(true);
+  moved_->setInterval(120);
+  connect(moved_, &QTimer::timeout, this, &TimelinePanel::touch);
+  connect(view_, &TimelineView::window_changed, this, [this] {
+    if (view_->timeline()->is_part()) moved_->start();
+  });
   connect(aligned_, &QCheckBox::toggled, this, &TimelinePanel::touch);
   connect(view_, &TimelineView::selected_changed, &workspace_, &Workspace::select);
   connect(view_, &TimelineView::explain_requested, &workspace_, &Workspace::explain);
@@ -139,26 +183,45 @@ TimelinePanel::TimelinePanel(Workspace& workspace, QWidget* parent)
   connect(&workspace_, &Workspace::selection_changed, view_, &TimelineView::set_selected);
 }
 
-void TimelinePanel::clear() { view_->set_timeline(nullptr); }
+void TimelinePanel::clear() {
+  view_->set_timeline(nullptr);
+}
 
 void TimelinePanel::load() {
   const FilterNode filter = workspace_.good_filter().root;
   const bool aligned = aligned_->isChecked();
-  if (!view_->timeline()) view_->set_empty_text(QStringLiteral("Loading…"));
+  const TimelinePtr shown = view_->timeline();
+  if (!shown) view_->set_empty_text(QStringLiteral("Loading…"));
+  std::optional<TimeSpan> window;
+  if (shown && shown->is_part() && shown->aligned() == aligned && !view_->shows_all())
+    window = {view_->visible_begin(), view_->visible_end()};
   workspace_.session()->ask(
-      Session::Lane::slow, this, 0, [filter, aligned](Source& s, const Ticket& t) { return s.timeline(filter, aligned, t); },
-      [this](const Result<TimelinePtr>& timeline) {
-        if (!timeline) return workspace_.report(timeline.error());
+      Session::Lane::scan, this, 0,
+      [filter, aligned, window](Source& s, const Ticket& t) { return s.timeline(filter, aligned, window, t); },
+      [this](const Result<TimelinePtr>& answer) {
+        if (!answer) return workspace_.report(answer.error());
+        const Timeline& timeline = **answer;
         view_->set_empty_text(QStringLiteral("No lookup with a known time"));
-        view_->set_timeline(*timeline);
+        view_->set_timeline(*answer);
         view_->set_selected(workspace_.selected());
-        const auto lost = (*timeline)->without_time();
-        note_->setText(lost > 0 ? QStringLiteral("%1 without a time").arg(plural(lost, QStringLiteral("lookup"), QStringLiteral("lookups"))) : QString());
+        QStringList notes;
+        if (!timeline.is_complete()) notes << QStringLiteral("reading…");
+        if (timeline.more_runs() > 0)
+          notes << (timeline.aligned() ? QStringLiteral("the newest runs; %1 more")
+                                       : QStringLiteral("the newest runs in view; %1 more: zoom in"))
+                       .arg(count_text(timeline.more_runs()));
+        if (timeline.without_time() > 0)
+          notes << QStringLiteral("%1 without a time")
+                       .arg(plural(timeline.without_time(), QStringLiteral("lookup"), QStringLiteral("lookups")));
+        note_->setText(notes.join(QStringLiteral("  ·  ")));
+        if (!timeline.is_complete()) touch();
       });
 }
 
 HistoryPage::HistoryPage(Workspace& workspace, QWidget* parent)
-    : QWidget(parent), splitter_(new QSplitter(Qt::Vertical)), table_(new LookupTable(workspace, false)),
+    : QWidget(parent),
+      splitter_(new QSplitter(Qt::Vertical)),
+      table_(new LookupTable(workspace, false)),
       timeline_(new TimelinePanel(workspace)) {
   splitter_->addWidget(table_);
   splitter_->addWidget(timeline_);

@@ -13,8 +13,8 @@
 #include <QInputDialog>
 #include <QLabel>
 #include <QListWidget>
-#include <QMenuBar>
 #include <QMenu>
+#include <QMenuBar>
 #include <QMimeData>
 #include <QPushButton>
 #include <QSettings>
@@ -28,6 +28,7 @@
 #include "inspector/core/format.h"
 #include "inspector/ui/bars.h"
 #include "inspector/ui/compare_page.h"
+#include "inspector/ui/compile_page.h"
 #include "inspector/ui/entries_page.h"
 #include "inspector/ui/history_page.h"
 #include "inspector/ui/key_page.h"
@@ -39,7 +40,8 @@ namespace keyhole::inspector {
 namespace {
 
 constexpr int kRecent = 12;
-constexpr PageId kBrowsePages[] = {PageId::overview, PageId::history, PageId::entries};  // in the order of the tabs
+constexpr PageId kBrowsePages[] = {PageId::overview, PageId::history, PageId::entries,
+                                   PageId::compiles};  // in the order of the tabs
 
 // "~/work/store" for what lies in the user's home.
 QString shown_path(const QString& path) {
@@ -59,7 +61,11 @@ QPushButton* make_segment(const QString& text, const QString& tip) {
 }  // namespace
 
 MainWindow::MainWindow(QWidget* parent)
-    : QMainWindow(parent), stack_(new QStackedWidget), filter_(new FilterBar(workspace_)), messages_(new MessagePanel), import_(new ImportPanel(workspace_)),
+    : QMainWindow(parent),
+      stack_(new QStackedWidget),
+      filter_(new FilterBar(workspace_.lookup_filter())),
+      messages_(new MessagePanel),
+      import_(new ImportPanel(workspace_)),
       state_(make_label({}, "muted")) {
   setWindowTitle(QStringLiteral("Keyhole"));
   setWindowIcon(program_icon());
@@ -89,26 +95,31 @@ MainWindow::MainWindow(QWidget* parent)
   connect(&workspace_, &Workspace::failed, messages_, &MessagePanel::show_error);
   connect(&workspace_, &Workspace::said, messages_, &MessagePanel::show_notice);
   connect(&workspace_, &Workspace::store_changed, this, [this] {
-    messages_->hide();
     show_recent();
     if (workspace_.session()) restore_layout(QStringLiteral("last"));
     const QString name = workspace_.store_name();
-    setWindowTitle(name.isEmpty() ? QStringLiteral("Keyhole") : QStringLiteral("Keyhole – %1").arg(QDir(name).dirName()));
+    setWindowTitle(name.isEmpty() ? QStringLiteral("Keyhole")
+                                  : QStringLiteral("Keyhole – %1").arg(QDir(name).dirName()));
     state_->setText(shown_path(name));
   });
   const auto as_of = [this](const QString& note) {
-    state_->setText(QStringLiteral("%1  ·  as of %2%3").arg(shown_path(workspace_.store_name()), QTime::currentTime().toString(QStringLiteral("HH:mm:ss")), note));
+    state_->setText(
+        QStringLiteral("%1  ·  as of %2%3")
+            .arg(shown_path(workspace_.store_name()), QTime::currentTime().toString(QStringLiteral("HH:mm:ss")), note));
   };
   connect(&workspace_, &Workspace::opened, this, [as_of] { as_of({}); });
   connect(&workspace_, &Workspace::rows_changed, this, [as_of] { as_of(QStringLiteral("  ·  recording")); });
   connect(import_, &ImportPanel::finished, this, [this](const QString& store) {
     if (store != workspace_.store_name() || !workspace_.session())
-      open_store(store);
+      show_store(store);  // what the import could not read stays said
     else
       Q_EMIT workspace_.rows_changed();
   });
   show_recent();
   show_place();
+  // Style sheets are worked out for each widget when it is first shown: before there is a store to wait for.
+  ensurePolished();
+  for (QWidget* widget : findChildren<QWidget*>()) widget->ensurePolished();
 }
 
 MainWindow::~MainWindow() = default;
@@ -135,16 +146,22 @@ QWidget* MainWindow::make_top() {
   browse_button_ = make_segment(QStringLiteral("Browse"), QStringLiteral("Overview, history, entries (Ctrl+1)"));
   diagnose_button_ = make_segment(QStringLiteral("Diagnose"), QStringLiteral("Why one lookup went as it did (Ctrl+2)"));
   compare_button_ = make_segment(QStringLiteral("Compare"), QStringLiteral("Two runs side by side (Ctrl+3)"));
-  for (QPushButton* button : {browse_button_, diagnose_button_, compare_button_}) row->addWidget(button, 0, Qt::AlignTop);
+  for (QPushButton* button : {browse_button_, diagnose_button_, compare_button_})
+    row->addWidget(button, 0, Qt::AlignTop);
   row->addSpacing(8);
-  row->addWidget(filter_, 1, Qt::AlignTop);
+  auto* room = new QWidget;  // stays where a page has no filter
+  auto* room_layout = new QVBoxLayout(room);
+  room_layout->setContentsMargins(0, 0, 0, 0);
+  room_layout->addWidget(filter_);
+  row->addWidget(room, 1, Qt::AlignTop);
   auto* jump = new QPushButton(QStringLiteral("Jump to…   Ctrl+K"));
   jump->setIcon(action_icon(QStringLiteral("search"), *this));
   jump->setAccessibleName(QStringLiteral("Jump to"));
   row->addWidget(jump, 0, Qt::AlignTop);
   connect(back_, &QPushButton::clicked, &workspace_, &Workspace::back);
   connect(forward_, &QPushButton::clicked, &workspace_, &Workspace::forward);
-  connect(browse_button_, &QPushButton::clicked, this, [this] { workspace_.go(kBrowsePages[browse_->currentIndex()]); });
+  connect(browse_button_, &QPushButton::clicked, this,
+          [this] { workspace_.go(kBrowsePages[browse_->currentIndex()]); });
   connect(diagnose_button_, &QPushButton::clicked, this, [this] { workspace_.go(PageId::diagnose); });
   connect(compare_button_, &QPushButton::clicked, this, [this] { workspace_.go(PageId::compare); });
   connect(jump, &QPushButton::clicked, this, [this] { jump_->open(); });
@@ -164,8 +181,10 @@ QWidget* MainWindow::make_start() {
   inner->addStretch(1);
   inner->addWidget(icon);
   inner->addWidget(make_label(QStringLiteral("Why did this miss?"), "title"));
-  auto* text = make_label(QStringLiteral("Open a store, or drop a store, a trace folder, a cache folder or a mega-cache file here. "
-                                         "A new store is made by  keyhole record -- python train.py"), "muted");
+  auto* text = make_label(
+      QStringLiteral("Open a store, or drop a store, a trace folder, a cache folder or a mega-cache file here. "
+                     "A new store is made by  keyhole record -- python train.py"),
+      "muted");
   text->setWordWrap(true);
   inner->addWidget(text);
   inner->addSpacing(10);
@@ -205,6 +224,7 @@ QWidget* MainWindow::make_browse() {
   browse_->addTab(new OverviewPage(workspace_), QStringLiteral("Overview"));
   browse_->addTab(history_, QStringLiteral("History"));
   browse_->addTab(new EntriesPage(workspace_), QStringLiteral("Entries"));
+  browse_->addTab(new CompilePage(workspace_), QStringLiteral("Compiles"));
   connect(browse_, &QTabWidget::currentChanged, this, [this](int tab) {
     if (stack_->currentIndex() == 1) workspace_.go(kBrowsePages[tab]);
   });
@@ -233,7 +253,8 @@ QWidget* MainWindow::make_diagnose() {
 void MainWindow::make_menus() {
   auto* file = menuBar()->addMenu(QStringLiteral("&File"));
   file->addAction(QStringLiteral("&Open a store…"), QKeySequence::Open, this, &MainWindow::choose_store);
-  file->addAction(QStringLiteral("&Import files…"), QKeySequence(QStringLiteral("Ctrl+I")), this, [this] { choose_import(false); });
+  file->addAction(QStringLiteral("&Import files…"), QKeySequence(QStringLiteral("Ctrl+I")), this,
+                  [this] { choose_import(false); });
   file->addAction(QStringLiteral("Import a &folder…"), this, [this] { choose_import(true); });
   file->addAction(QStringLiteral("&Close the store"), QKeySequence::Close, &workspace_, &Workspace::close);
   file->addSeparator();
@@ -246,7 +267,8 @@ void MainWindow::make_menus() {
     else
       workspace_.say(QStringLiteral("Click into a table first: that is what is copied or exported."));
   };
-  edit->addAction(QStringLiteral("&Copy rows"), this, [in_view] { in_view([](QAbstractItemView& v) { copy_rows(v, false); }); });
+  edit->addAction(QStringLiteral("&Copy rows"), this,
+                  [in_view] { in_view([](QAbstractItemView& v) { copy_rows(v, false); }); });
   edit->addAction(QStringLiteral("Copy rows with &headers"), QKeySequence(QStringLiteral("Ctrl+Shift+C")), this,
                   [in_view] { in_view([](QAbstractItemView& v) { copy_rows(v, true); }); });
   edit->addAction(QStringLiteral("&Export the table…"), QKeySequence(QStringLiteral("Ctrl+E")), this,
@@ -256,13 +278,17 @@ void MainWindow::make_menus() {
   edit->addAction(QStringLiteral("&Redo the filter"), &workspace_, &Workspace::redo_filter);
 
   auto* view = menuBar()->addMenu(QStringLiteral("&View"));
-  view->addAction(QStringLiteral("&Browse"), QKeySequence(QStringLiteral("Ctrl+1")), this, [this] { browse_button_->click(); });
-  view->addAction(QStringLiteral("&Diagnose"), QKeySequence(QStringLiteral("Ctrl+2")), this, [this] { diagnose_button_->click(); });
-  view->addAction(QStringLiteral("&Compare"), QKeySequence(QStringLiteral("Ctrl+3")), this, [this] { compare_button_->click(); });
+  view->addAction(QStringLiteral("&Browse"), QKeySequence(QStringLiteral("Ctrl+1")), this,
+                  [this] { browse_button_->click(); });
+  view->addAction(QStringLiteral("&Diagnose"), QKeySequence(QStringLiteral("Ctrl+2")), this,
+                  [this] { diagnose_button_->click(); });
+  view->addAction(QStringLiteral("&Compare"), QKeySequence(QStringLiteral("Ctrl+3")), this,
+                  [this] { compare_button_->click(); });
   view->addAction(QStringLiteral("&Jump to…"), QKeySequence(QStringLiteral("Ctrl+K")), this, [this] { jump_->open(); });
   view->addAction(QStringLiteral("&Filter"), QKeySequence::Find, this, [this] { filter_->edit()->setFocus(); });
   view->addAction(QStringLiteral("B&ack"), QKeySequence(QStringLiteral("Alt+Left")), &workspace_, &Workspace::back);
-  view->addAction(QStringLiteral("F&orward"), QKeySequence(QStringLiteral("Alt+Right")), &workspace_, &Workspace::forward);
+  view->addAction(QStringLiteral("F&orward"), QKeySequence(QStringLiteral("Alt+Right")), &workspace_,
+                  &Workspace::forward);
   view->addSeparator();
   layouts_ = view->addMenu(QStringLiteral("&Layouts"));
   layouts_->setAccessibleName(QStringLiteral("Layouts"));
@@ -312,12 +338,14 @@ void MainWindow::show_place() {
   const QSignalBlocker block(browse_);
   for (int tab = 0; tab < browse_->count(); ++tab)
     if (kBrowsePages[tab] == page) browse_->setCurrentIndex(tab);
-  if (page == PageId::diagnose && !place.tab.isEmpty()) explain_tabs_->setCurrentIndex(place.tab == QLatin1String("key") ? 1 : 0);
+  if (page == PageId::diagnose && !place.tab.isEmpty())
+    explain_tabs_->setCurrentIndex(place.tab == QLatin1String("key") ? 1 : 0);
   browse_button_->setChecked(stack_->currentIndex() == 1);
   diagnose_button_->setChecked(page == PageId::diagnose);
   compare_button_->setChecked(page == PageId::compare);
   for (QPushButton* button : {browse_button_, diagnose_button_, compare_button_}) button->setEnabled(open);
-  filter_->setEnabled(open && page != PageId::entries && page != PageId::compare);
+  filter_->setEnabled(open);
+  filter_->setVisible(page == PageId::overview || page == PageId::history || page == PageId::diagnose);
   back_->setEnabled(workspace_.can_go_back());
   forward_->setEnabled(workspace_.can_go_forward());
   // Keys go to the page, unless they are being typed somewhere.
@@ -354,6 +382,11 @@ void MainWindow::choose_store() {
 }
 
 void MainWindow::open_store(const QString& folder) {
+  messages_->hide();
+  show_store(folder);
+}
+
+void MainWindow::show_store(const QString& folder) {
   const QString path = QDir(folder).absolutePath();
   open([path = path.toStdString()] { return inspector::open_store(path); }, path);
   connect(workspace_.session(), &Session::opened, this, [path] {
@@ -372,7 +405,9 @@ void MainWindow::open_store(const QString& folder) {
   });
 }
 
-bool MainWindow::is_store(const QString& folder) { return QFileInfo::exists(folder + QStringLiteral("/history.db")); }
+bool MainWindow::is_store(const QString& folder) {
+  return QFileInfo::exists(folder + QStringLiteral("/history.db"));
+}
 
 void MainWindow::open_paths(const QStringList& paths) {
   QString store = workspace_.session() ? workspace_.store_name() : QString();
@@ -385,8 +420,10 @@ void MainWindow::open_paths(const QStringList& paths) {
       sources << path;
   }
   // A path that names nothing was meant as a store: what opening it says is what helps.
-  if (sources.size() == 1 && paths.size() == 1 && !QFileInfo::exists(sources.first())) return open_store(sources.first());
-  if (!sources.isEmpty()) import_->start(store.isEmpty() ? QDir(default_store_folder()).absolutePath() : store, sources);
+  if (sources.size() == 1 && paths.size() == 1 && !QFileInfo::exists(sources.first()))
+    return open_store(sources.first());
+  if (!sources.isEmpty())
+    import_->start(store.isEmpty() ? QDir(default_store_folder()).absolutePath() : store, sources);
 }
 
 void MainWindow::choose_import(bool folder) {
@@ -398,7 +435,9 @@ void MainWindow::choose_import(bool folder) {
   dialog->show();
 }
 
-void MainWindow::open(Session::Opener opener, const QString& name) { workspace_.open(std::move(opener), name); }
+void MainWindow::open(Session::Opener opener, const QString& name) {
+  workspace_.open(std::move(opener), name);
+}
 
 QString MainWindow::settings_group() const {
   return QStringLiteral("layouts/") + QString::fromLatin1(workspace_.store_name().toUtf8().toPercentEncoding());
@@ -412,7 +451,8 @@ void MainWindow::save_layout(const QString& name) {
   settings.setValue(QStringLiteral("diagnose"), diagnose_->saveState());
   settings.setValue(QStringLiteral("diagnose_top"), diagnose_top_->saveState());
   settings.setValue(QStringLiteral("history"), history_->splitter()->saveState());
-  settings.setValue(QStringLiteral("filter"), name == QLatin1String("last") ? QString() : workspace_.good_filter().source);
+  settings.setValue(QStringLiteral("filter"),
+                    name == QLatin1String("last") ? QString() : workspace_.good_filter().source);
 }
 
 void MainWindow::restore_layout(const QString& name) {

@@ -27,20 +27,28 @@ QString time_filter(qint64 begin, qint64 end) {
     return QDateTime::fromMSecsSinceEpoch(t / 1'000'000).toString(QStringLiteral("yyyy-MM-dd HH:mm:ss"));
   };
   constexpr qint64 kSecond = 1'000'000'000;
-  return QStringLiteral("time>=\"%1\" time<\"%2\"").arg(text(begin), text(std::max(end, begin + kSecond) + kSecond - 1));
+  return QStringLiteral("time>=\"%1\" time<\"%2\"")
+      .arg(text(begin), text(std::max(end, begin + kSecond) + kSecond - 1));
 }
 
 }  // namespace
 
 OverviewPage::OverviewPage(Workspace& workspace, QWidget* parent)
-    : Page(workspace, parent), stack_(new QStackedWidget),
+    : Page(workspace, parent),
+      stack_(new QStackedWidget),
       empty_(new EmptyState(QStringLiteral("Nothing recorded yet"),
                             QStringLiteral("Run your program under  keyhole record -- python train.py\n"
                                            "or drop a trace folder, a cache folder or a mega-cache file here."))),
-      chart_(new OutcomeChart), chart_layer_(new QComboBox), layers_(new LayerChart),
-      causes_(new NodeModel({QStringLiteral("Lost"), QStringLiteral("Misses"), QStringLiteral("Cause"), QStringLiteral("Before → after")}, this)),
-      runs_(new NodeModel({QStringLiteral("Run"), QStringLiteral("Start"), QStringLiteral("Lookups"), QStringLiteral("Hits"),
-                           QStringLiteral("Misses"), QStringLiteral("Bypassed"), QStringLiteral("Lost"), QStringLiteral("Command")}, this)) {
+      chart_(new OutcomeChart),
+      chart_layer_(new QComboBox),
+      layers_(new LayerChart),
+      causes_(new NodeModel(
+          {QStringLiteral("Lost"), QStringLiteral("Misses"), QStringLiteral("Cause"), QStringLiteral("Before → after")},
+          this)),
+      runs_(new NodeModel(
+          {QStringLiteral("Run"), QStringLiteral("Start"), QStringLiteral("Lookups"), QStringLiteral("Hits"),
+           QStringLiteral("Misses"), QStringLiteral("Bypassed"), QStringLiteral("Lost"), QStringLiteral("Command")},
+          this)) {
   newest_ = make_label({}, "muted");
   auto* content = new QWidget;
   auto* layout = new QVBoxLayout(content);
@@ -88,6 +96,9 @@ OverviewPage::OverviewPage(Workspace& workspace, QWidget* parent)
   runs_view_->setSortingEnabled(true);
   runs_view_->horizontalHeader()->setSortIndicator(-1, Qt::DescendingOrder);
   run_card->layout()->addWidget(runs_view_);
+  runs_note_ = make_label({}, "muted");
+  runs_note_->hide();
+  run_card->layout()->addWidget(runs_note_);
   layout->addWidget(run_card, 3);
   causes_view_->setMinimumHeight(130);
   runs_view_->setMinimumHeight(130);
@@ -131,7 +142,9 @@ OverviewPage::Figure OverviewPage::add_figure(QHBoxLayout* row, const QString& t
   layout->addWidget(figure.link);
   connect(figure.link, &QPushButton::clicked, this, [this, filter] {
     const QString now = workspace_.good_filter().source;
-    workspace_.go_to_rows(now.isEmpty() ? filter : with_condition(now, filter.contains(QLatin1String(" OR ")) ? u'(' + filter + u')' : filter));
+    workspace_.go_to_rows(
+        now.isEmpty() ? filter
+                      : with_condition(now, filter.contains(QLatin1String(" OR ")) ? u'(' + filter + u')' : filter));
   });
   row->addWidget(card, 1);
   return figure;
@@ -146,46 +159,58 @@ void OverviewPage::clear() {
 void OverviewPage::load() {
   Session* session = workspace_.session();
   const FilterNode filter = workspace_.good_filter().root;
-  session->ask(Session::Lane::slow, this, kOverview,
-               [filter](Source& s, const Ticket& t) { return s.overview(filter, t); },
-               [this](const Result<Overview>& overview) {
-                 if (overview)
-                   show_overview(*overview);
-                 else
-                   workspace_.report(overview.error());
-               });
+  ask_overview();
   causes_note_->setText(QStringLiteral("Explaining the newest misses…"));
-  session->ask(Session::Lane::slow, this, kCauses,
-               [filter](Source& s, const Ticket& t) { return s.causes(filter, kExplained, t); },
-               [this](const Result<std::vector<CauseCost>>& causes) {
-                 if (causes)
-                   show_causes(*causes);
-                 else
-                   workspace_.report(causes.error());
-               });
+  session->ask(
+      Session::Lane::slow, this, kCauses,
+      [filter](Source& s, const Ticket& t) { return s.causes(filter, kExplained, t); },
+      [this](const Result<std::vector<CauseCost>>& causes) {
+        if (causes)
+          show_causes(*causes);
+        else
+          workspace_.report(causes.error());
+      });
+}
+
+void OverviewPage::ask_overview() {
+  workspace_.session()->ask(
+      Session::Lane::scan, this, kOverview,
+      [filter = workspace_.good_filter().root](Source& s, const Ticket& t) { return s.overview(filter, t); },
+      [this](const Result<Overview>& overview) {
+        if (!overview) return workspace_.report(overview.error());
+        if (!isVisible()) return touch();  // what nobody looks at is not laid out
+        show_overview(*overview);
+        if (!overview->complete()) ask_overview();
+      });
 }
 
 void OverviewPage::show_overview(const Overview& overview) {
   overview_ = overview;
   std::int64_t total = 0;
   for (const auto n : overview.total) total += n;
-  const bool nothing = total == 0 && workspace_.good_filter().empty();
+  const bool nothing = total == 0 && overview.complete() && workspace_.good_filter().empty();
   stack_->setCurrentIndex(nothing ? 1 : 0);
   const auto of = [&](Outcome o) { return overview.total[index_of(o)]; };
-  const std::int64_t missed = of(Outcome::miss) + of(Outcome::guard_miss), asked = of(Outcome::hit) + missed + of(Outcome::error);
+  const std::int64_t missed = of(Outcome::miss) + of(Outcome::guard_miss),
+                     asked = of(Outcome::hit) + missed + of(Outcome::error);
   const auto set = [](const Figure& figure, const QString& value, const QString& link, const QString& tip) {
     figure.value->setText(value);
     figure.value->setToolTip(tip);
     figure.link->setText(link);
   };
   set(hit_rate_, asked > 0 ? percent_text(double(of(Outcome::hit)), double(asked)) : QStringLiteral("–"),
-      QStringLiteral("%1 of %2").arg(plural(of(Outcome::hit), QStringLiteral("hit"), QStringLiteral("hits")), count_text(asked)),
+      QStringLiteral("%1 of %2")
+          .arg(plural(of(Outcome::hit), QStringLiteral("hit"), QStringLiteral("hits")), count_text(asked)),
       QStringLiteral("Hits among the lookups that could have hit: bypassed ones are not counted"));
-  set(misses_, count_text(missed), QStringLiteral("%1 of them guard misses").arg(count_text(of(Outcome::guard_miss))), {});
+  set(misses_, count_text(missed), QStringLiteral("%1 of them guard misses").arg(count_text(of(Outcome::guard_miss))),
+      {});
   set(lost_, seconds_text(overview.lost), QStringLiteral("the slowest first"),
-      QStringLiteral("%1 s; a miss of an inner layer within one of an outer layer is counted once").arg(overview.lost, 0, 'f', 6));
-  set(saved_, seconds_text(overview.saved), QStringLiteral("their hits"), QStringLiteral("%1 s, as the producer says").arg(overview.saved, 0, 'f', 6));
-  set(bypasses_, count_text(of(Outcome::bypass)), QStringLiteral("with their reasons"), QStringLiteral("Not cacheable, or the cache was off"));
+      QStringLiteral("%1 s; a miss of an inner layer within one of an outer layer is counted once")
+          .arg(overview.lost, 0, 'f', 6));
+  set(saved_, seconds_text(overview.saved), QStringLiteral("their hits"),
+      QStringLiteral("%1 s, as the producer says").arg(overview.saved, 0, 'f', 6));
+  set(bypasses_, count_text(of(Outcome::bypass)), QStringLiteral("with their reasons"),
+      QStringLiteral("Not cacheable, or the cache was off"));
 
   const QVariant chosen = chart_layer_->currentData();
   chart_layer_->blockSignals(true);
@@ -194,7 +219,10 @@ void OverviewPage::show_overview(const Overview& overview) {
   for (const auto& row : overview.layers) chart_layer_->addItem(title_of(row.layer), int(row.layer));
   chart_layer_->setCurrentIndex(chosen.isValid() ? std::max(0, chart_layer_->findData(chosen)) : 0);
   chart_layer_->blockSignals(false);
-  newest_->setText(overview.newest_only ? QStringLiteral("of the newest %1 lookups; filter by run or time for others").arg(count_text(total)) : QString());
+  newest_->setText(
+      overview.complete()
+          ? QString()
+          : QStringLiteral("reading… %1").arg(percent_text(double(overview.read), double(overview.whole))));
   show_chart();
   layers_->set(overview.layers);
 
@@ -217,10 +245,20 @@ void OverviewPage::show_overview(const Overview& overview) {
     for (const std::string& arg : run.record.argv) argv << text_of(arg);
     Cell command(one_line(argv.join(u' ')), CellStyle::muted);
     command.tip = argv.join(u' ');
-    node.cells = {Cell(text_of(run.record.name), CellStyle::strong), start, count(run.lookups), count(run.hits),
-                  count(run.misses), count(run.bypasses), lost_cell, command};
+    node.cells = {Cell(text_of(run.record.name), CellStyle::strong),
+                  start,
+                  count(run.lookups),
+                  count(run.hits),
+                  count(run.misses),
+                  count(run.bypasses),
+                  lost_cell,
+                  command};
     rows.push_back(std::move(node));
   }
+  const auto left_out = overview.all_runs - std::int64_t(overview.runs.size());
+  runs_note_->setText(QStringLiteral("The newest %1; %2 earlier: filter by run or time")
+                          .arg(count_text(std::int64_t(overview.runs.size())), count_text(left_out)));
+  runs_note_->setVisible(left_out > 0);
   const bool first = runs_->rowCount() == 0;
   runs_->set(std::move(rows));
   if (first) runs_view_->resizeColumnsToContents();
@@ -242,9 +280,12 @@ void OverviewPage::show_causes(const std::vector<CauseCost>& causes) {
     Cell lost = Cell::figure(seconds_text(c.seconds), QStringLiteral("%1 s").arg(c.seconds, 0, 'f', 6), c.seconds);
     lost.fraction = most > 0 ? c.seconds / most : -1;
     const bool component = !c.cause.component.empty();
-    Cell name(component ? text_of(c.cause.component) : QString::fromLatin1(name_of(c.verdict)).replace(u'_', u' '), CellStyle::strong);
+    Cell name(component ? text_of(c.cause.component) : QString::fromLatin1(name_of(c.verdict)).replace(u'_', u' '),
+              CellStyle::strong);
     name.tip = text_of(c.summary);
-    const auto side = [](const std::string& text) { return text.empty() ? QStringLiteral("(none)") : one_line(text_of(text), 80); };
+    const auto side = [](const std::string& text) {
+      return text.empty() ? QStringLiteral("(none)") : one_line(text_of(text), 80);
+    };
     Cell change(component ? side(c.cause.before) + QStringLiteral(" → ") + side(c.cause.after)
                           : one_line(text_of(c.summary)));
     change.tip = text_of(c.summary);
@@ -254,7 +295,8 @@ void OverviewPage::show_causes(const std::vector<CauseCost>& causes) {
   causes_note_->setText(causes.empty() ? QStringLiteral("No miss to explain.")
                                        : QStringLiteral("%1, %2. Enter opens the costliest one.")
                                              .arg(plural(misses, QStringLiteral("miss"), QStringLiteral("misses")),
-                                                  plural(std::int64_t(causes.size()), QStringLiteral("cause"), QStringLiteral("causes"))));
+                                                  plural(std::int64_t(causes.size()), QStringLiteral("cause"),
+                                                         QStringLiteral("causes"))));
   const bool first = causes_->rowCount() == 0;
   causes_->set(std::move(rows));
   if (first) causes_view_->resizeColumnsToContents();

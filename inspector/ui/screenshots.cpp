@@ -5,7 +5,9 @@
 #include <QDir>
 #include <QElapsedTimer>
 #include <QPainter>
+#include <QSettings>
 #include <QTableView>
+#include <QTemporaryDir>
 #include <QTextStream>
 #include <QThread>
 
@@ -48,6 +50,10 @@ int make_screenshots(const QString& store, const QString& folder) {
     err << "cannot make the folder " << folder << "; choose another\n";
     return 1;
   }
+  // The user's own recent stores and layouts are neither shown nor changed.
+  const QTemporaryDir settings;
+  QSettings::setDefaultFormat(QSettings::IniFormat);
+  QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, settings.path());
   struct Shot {
     const char* name;
     Place place;
@@ -56,12 +62,15 @@ int make_screenshots(const QString& store, const QString& folder) {
     apply_theme(*qApp, scheme);
     MainWindow window;
     QString failure;
-    QObject::connect(&window.workspace(), &Workspace::failed, &window, [&](const Error& e) { failure = QString::fromStdString(e.line()); });
+    QObject::connect(&window.workspace(), &Workspace::failed, &window,
+                     [&](const Error& e) { failure = QString::fromStdString(e.line()); });
     window.show();
     const auto shoot = [&](const QString& name) {
       for (const int scale : {1, 2}) {
-        const QString file = QStringLiteral("%1/%2-%3%4.png").arg(folder, name, scheme == Scheme::dark ? QStringLiteral("dark") : QStringLiteral("light"),
-                                                                 scale == 2 ? QStringLiteral("@2x") : QString());
+        const QString file =
+            QStringLiteral("%1/%2-%3%4.png")
+                .arg(folder, name, scheme == Scheme::dark ? QStringLiteral("dark") : QStringLiteral("light"),
+                     scale == 2 ? QStringLiteral("@2x") : QString());
         if (!save(window, file, scale)) failure = QStringLiteral("cannot write ") + file;
       }
     };
@@ -79,7 +88,9 @@ int make_screenshots(const QString& store, const QString& folder) {
             auto rows = source.rows(query, 0, 50);
             if (!rows) return 0;
             for (const LookupRow& row : *rows)
-              if (auto e = source.explanation(row.id, {}); e && (e->verdict == Verdict::key_differs || e->verdict == Verdict::guard_failed)) return row.id;
+              if (auto e = source.explanation(row.id, {});
+                  e && (e->verdict == Verdict::key_differs || e->verdict == Verdict::guard_failed))
+                return row.id;
             return rows->empty() ? 0 : rows->front().id;
           };
           return std::pair{newest("outcome:miss layer:fx_graph"), newest("outcome:guard_miss")};
@@ -92,6 +103,7 @@ int make_screenshots(const QString& store, const QString& folder) {
                           {"history", {PageId::history, {}, miss, 0, {}}},
                           {"filter", {PageId::history, QStringLiteral("outcome:miss cost>100ms"), miss, 0, {}}},
                           {"entries", {PageId::entries, {}, 0, 0, {}}},
+                          {"compiles", {PageId::compiles, {}, 0, 0, {}}},
                           {"why", {PageId::diagnose, {}, miss, 0, QStringLiteral("why")}},
                           {"guard", {PageId::diagnose, {}, guard, 0, QStringLiteral("why")}},
                           {"key", {PageId::diagnose, {}, miss, 0, QStringLiteral("key")}},
@@ -103,7 +115,8 @@ int make_screenshots(const QString& store, const QString& folder) {
       // In tables, the first row: what a row leads to is part of the page.
       if (shot.place.page == PageId::entries)
         for (QTableView* view : window.findChildren<QTableView*>())
-          if (view->isVisible() && view->accessibleName() == QLatin1String("Entries") && view->model()->rowCount() > 0) view->selectRow(0);
+          if (view->isVisible() && view->accessibleName() == QLatin1String("Entries") && view->model()->rowCount() > 0)
+            view->selectRow(0);
       settle(window);
       shoot(QString::fromLatin1(shot.name));
     }

@@ -20,8 +20,10 @@ const Theme& light_theme() {
     t.accent = QColor(0x2458c6), t.accent_text = QColor(0xffffff), t.accent_soft = QColor(0xe3ebfb);
     t.hit = QColor(0x1b7f5f), t.miss = QColor(0xc9510c), t.guard_miss = QColor(0x9a3f94), t.bypass = QColor(0x6b7785);
     t.error = QColor(0xb00020);
-    t.removed = QColor(0xfdeceb), t.added = QColor(0xe7f3ee), t.removed_word = QColor(0xf6c3bd), t.added_word = QColor(0xb5dcca);
-    t.keyword = QColor(0x8a3b9c), t.literal = QColor(0x1b6e4a), t.comment = QColor(0x7a8590), t.number = QColor(0x1f5fb0);
+    t.removed = QColor(0xfdeceb), t.added = QColor(0xe7f3ee), t.removed_word = QColor(0xf6c3bd),
+    t.added_word = QColor(0xb5dcca);
+    t.keyword = QColor(0x8a3b9c), t.literal = QColor(0x1b6e4a), t.comment = QColor(0x7a8590),
+    t.number = QColor(0x1f5fb0);
     const unsigned series[] = {0x2458c6, 0xc9510c, 0x1b7f5f, 0x9a3f94, 0xa57800, 0x2a8ca8, 0x6b7785, 0x8f4a2b};
     for (std::size_t i = 0; i < std::size(series); ++i) t.series[i] = QColor(series[i]);
     return t;
@@ -38,8 +40,10 @@ const Theme& dark_theme() {
     t.accent = QColor(0x7da7f5), t.accent_text = QColor(0x10161f), t.accent_soft = QColor(0x2a3750);
     t.hit = QColor(0x4cc79c), t.miss = QColor(0xf2924f), t.guard_miss = QColor(0xd488cf), t.bypass = QColor(0x98a4b0);
     t.error = QColor(0xff6b78);
-    t.removed = QColor(0x3a2626), t.added = QColor(0x20352d), t.removed_word = QColor(0x74393a), t.added_word = QColor(0x2c6a51);
-    t.keyword = QColor(0xd4a0e0), t.literal = QColor(0x8fd0a5), t.comment = QColor(0x86919c), t.number = QColor(0x8fbcf7);
+    t.removed = QColor(0x3a2626), t.added = QColor(0x20352d), t.removed_word = QColor(0x74393a),
+    t.added_word = QColor(0x2c6a51);
+    t.keyword = QColor(0xd4a0e0), t.literal = QColor(0x8fd0a5), t.comment = QColor(0x86919c),
+    t.number = QColor(0x8fbcf7);
     const unsigned series[] = {0x7da7f5, 0xf2924f, 0x4cc79c, 0xd488cf, 0xd9b44a, 0x62bdd6, 0x98a4b0, 0xd29274};
     for (std::size_t i = 0; i < std::size(series); ++i) t.series[i] = QColor(series[i]);
     return t;
@@ -82,6 +86,7 @@ QString style_sheet(const Theme& t) {
     QAbstractItemView { background: @surface; border: 1px solid @border; border-radius: 4px; outline: 0;
       selection-background-color: @accent_soft; selection-color: @text; }
     QTreeView::item, QTableView::item { padding: 2px 4px; }
+    QListView::item { padding: 4px 6px; }
     QHeaderView { background: @surface; border: 0; }
     QHeaderView::section { background: @surface; color: @muted; border: 0; border-bottom: 1px solid @border;
       padding: 5px 4px; }
@@ -140,11 +145,19 @@ QString style_sheet(const Theme& t) {
     QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page { background: transparent;
       width: 0; height: 0; }
   )");
-  const std::pair<const char*, const QColor*> names[] = {
-      {"@accent_soft", &t.accent_soft}, {"@accent_text", &t.accent_text}, {"@accent", &t.accent}, {"@surface", &t.surface},
-      {"@raised", &t.raised},           {"@border", &t.border},           {"@grid", &t.grid},     {"@text", &t.text},
-      {"@muted", &t.muted},             {"@faint", &t.faint},             {"@window", &t.window}, {"@removed", &t.removed},
-      {"@error", &t.error}};
+  const std::pair<const char*, const QColor*> names[] = {{"@accent_soft", &t.accent_soft},
+                                                         {"@accent_text", &t.accent_text},
+                                                         {"@accent", &t.accent},
+                                                         {"@surface", &t.surface},
+                                                         {"@raised", &t.raised},
+                                                         {"@border", &t.border},
+                                                         {"@grid", &t.grid},
+                                                         {"@text", &t.text},
+                                                         {"@muted", &t.muted},
+                                                         {"@faint", &t.faint},
+                                                         {"@window", &t.window},
+                                                         {"@removed", &t.removed},
+                                                         {"@error", &t.error}};
   for (const auto& [name, colour] : names) sheet.replace(QLatin1String(name), colour->name());
   return sheet;
 }
@@ -153,16 +166,26 @@ QString style_sheet(const Theme& t) {
 
 QColor Theme::of(Outcome outcome) const {
   switch (outcome) {
-    case Outcome::hit: return hit;
-    case Outcome::miss: return miss;
-    case Outcome::guard_miss: return guard_miss;
-    case Outcome::bypass: return bypass;
-    case Outcome::error: return error;
+    case Outcome::hit:
+      return hit;
+    case Outcome::miss:
+      return miss;
+    case Outcome::guard_miss:
+      return guard_miss;
+    case Outcome::bypass:
+      return bypass;
+    case Outcome::error:
+      return error;
   }
   return muted;
 }
 
+namespace {
+const Theme* applied = nullptr;
+}
+
 const Theme& Theme::of(const QWidget& widget) {
+  if (applied) return *applied;  // cells ask for it thousands of times a frame
   return widget.palette().color(QPalette::Window).lightness() < 128 ? dark_theme() : light_theme();
 }
 
@@ -172,6 +195,7 @@ void apply_theme(QApplication& app, Scheme scheme) {
   const Theme& theme = dark ? dark_theme() : light_theme();
   static const bool styled = (QApplication::setStyle(QStyleFactory::create(QStringLiteral("Fusion"))), true);
   Q_UNUSED(styled);
+  applied = &theme;
   QApplication::setPalette(palette_of(theme));
   app.setStyleSheet(style_sheet(theme));
 }
@@ -184,10 +208,19 @@ void draw_outcome(QPainter& painter, const QPointF& c, double size, Outcome outc
   painter.setBrush(colour);
   QPolygonF shape;
   switch (outcome) {
-    case Outcome::hit: painter.drawEllipse(c, r * 0.92, r * 0.92); break;
-    case Outcome::miss: shape << c + QPointF(0, -r) << c + QPointF(r, r * 0.8) << c + QPointF(-r, r * 0.8); break;
-    case Outcome::guard_miss: shape << c + QPointF(0, -r * 1.1) << c + QPointF(r * 1.1, 0) << c + QPointF(0, r * 1.1) << c + QPointF(-r * 1.1, 0); break;
-    case Outcome::bypass: painter.drawRect(QRectF(c.x() - r, c.y() - r * 0.3, size, r * 0.6)); break;
+    case Outcome::hit:
+      painter.drawEllipse(c, r * 0.92, r * 0.92);
+      break;
+    case Outcome::miss:
+      shape << c + QPointF(0, -r) << c + QPointF(r, r * 0.8) << c + QPointF(-r, r * 0.8);
+      break;
+    case Outcome::guard_miss:
+      shape << c + QPointF(0, -r * 1.1) << c + QPointF(r * 1.1, 0) << c + QPointF(0, r * 1.1)
+            << c + QPointF(-r * 1.1, 0);
+      break;
+    case Outcome::bypass:
+      painter.drawRect(QRectF(c.x() - r, c.y() - r * 0.3, size, r * 0.6));
+      break;
     case Outcome::error: {
       painter.setPen(QPen(colour, std::max(1.6, size / 5), Qt::SolidLine, Qt::FlatCap));
       const double d = r * 0.8;
@@ -220,8 +253,11 @@ QIcon drawn(const std::function<void(QPainter&)>& draw) {
 }  // namespace
 
 QIcon outcome_icon(Outcome outcome, const QWidget& widget) {
-  const QColor colour = Theme::of(widget).of(outcome);
-  return drawn([&](QPainter& p) { draw_outcome(p, {8, 8}, 10, outcome, colour); });
+  static QIcon icons[2][8];  // drawn once: every cell of an outcome asks for its icon
+  const Theme& theme = Theme::of(widget);
+  QIcon& icon = icons[theme.dark ? 1 : 0][std::size_t(outcome) % 8];
+  if (icon.isNull()) icon = drawn([&](QPainter& p) { draw_outcome(p, {8, 8}, 10, outcome, theme.of(outcome)); });
+  return icon;
 }
 
 QIcon program_icon() {
@@ -249,8 +285,11 @@ QIcon program_icon() {
 }
 
 QFont code_font() {
-  QFont font = QFontDatabase::systemFont(QFontDatabase::FixedFont);
-  font.setPointSizeF(QApplication::font().pointSizeF());
+  static const QFont font = [] {
+    QFont fixed = QFontDatabase::systemFont(QFontDatabase::FixedFont);
+    fixed.setPointSizeF(QApplication::font().pointSizeF());
+    return fixed;
+  }();
   return font;
 }
 
@@ -263,19 +302,37 @@ QIcon action_icon(const QString& name, const QWidget& widget) {
       path.moveTo(*points.begin());
       for (const QPointF* q = points.begin() + 1; q != points.end(); ++q) path.lineTo(*q);
     };
-    if (name == QLatin1String("back")) lines({{10, 3.5}, {5.5, 8}, {10, 12.5}});
-    else if (name == QLatin1String("forward")) lines({{6, 3.5}, {10.5, 8}, {6, 12.5}});
-    else if (name == QLatin1String("open")) lines({{2.5, 12.5}, {2.5, 4}, {6.5, 4}, {8, 5.5}, {13.5, 5.5}, {13.5, 12.5}, {2.5, 12.5}});
-    else if (name == QLatin1String("close")) { lines({{4.5, 4.5}, {11.5, 11.5}}); lines({{4.5, 11.5}, {11.5, 4.5}}); }
-    else if (name == QLatin1String("copy")) { path.addRect(5.5, 2.5, 8, 9); lines({{10.5, 13.5}, {2.5, 13.5}, {2.5, 5}}); }
-    else if (name == QLatin1String("swap")) { lines({{3, 5.5}, {13, 5.5}, {10.5, 3}}); lines({{13, 10.5}, {3, 10.5}, {5.5, 13}}); }
-    else if (name == QLatin1String("undo")) { path.moveTo(3.5, 6); path.lineTo(10, 6); path.arcTo(QRectF(7, 6, 6, 6), 90, -180); path.lineTo(7, 12); lines({{6, 3.5}, {3.5, 6}, {6, 8.5}}); }
-    else if (name == QLatin1String("search")) { path.addEllipse(QPointF(7, 7), 4, 4); lines({{10, 10}, {13.5, 13.5}}); }
-    else if (name == QLatin1String("import") || name == QLatin1String("export") || name == QLatin1String("save")) {
+    if (name == QLatin1String("back"))
+      lines({{10, 3.5}, {5.5, 8}, {10, 12.5}});
+    else if (name == QLatin1String("forward"))
+      lines({{6, 3.5}, {10.5, 8}, {6, 12.5}});
+    else if (name == QLatin1String("open"))
+      lines({{2.5, 12.5}, {2.5, 4}, {6.5, 4}, {8, 5.5}, {13.5, 5.5}, {13.5, 12.5}, {2.5, 12.5}});
+    else if (name == QLatin1String("close")) {
+      lines({{4.5, 4.5}, {11.5, 11.5}});
+      lines({{4.5, 11.5}, {11.5, 4.5}});
+    } else if (name == QLatin1String("copy")) {
+      path.addRect(5.5, 2.5, 8, 9);
+      lines({{10.5, 13.5}, {2.5, 13.5}, {2.5, 5}});
+    } else if (name == QLatin1String("swap")) {
+      lines({{3, 5.5}, {13, 5.5}, {10.5, 3}});
+      lines({{13, 10.5}, {3, 10.5}, {5.5, 13}});
+    } else if (name == QLatin1String("undo")) {
+      path.moveTo(3.5, 6);
+      path.lineTo(10, 6);
+      path.arcTo(QRectF(7, 6, 6, 6), 90, -180);
+      path.lineTo(7, 12);
+      lines({{6, 3.5}, {3.5, 6}, {6, 8.5}});
+    } else if (name == QLatin1String("search")) {
+      path.addEllipse(QPointF(7, 7), 4, 4);
+      lines({{10, 10}, {13.5, 13.5}});
+    } else if (name == QLatin1String("import") || name == QLatin1String("export") || name == QLatin1String("save")) {
       const bool out = name == QLatin1String("export");
       lines({{8, 2.5}, {8, 9.5}});
-      if (out) lines({{5, 5.5}, {8, 2.5}, {11, 5.5}});
-      else lines({{5, 6.5}, {8, 9.5}, {11, 6.5}});
+      if (out)
+        lines({{5, 5.5}, {8, 2.5}, {11, 5.5}});
+      else
+        lines({{5, 6.5}, {8, 9.5}, {11, 6.5}});
       lines({{3, 10.5}, {3, 13.5}, {13, 13.5}, {13, 10.5}});
     }
     p.drawPath(path);

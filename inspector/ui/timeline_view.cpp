@@ -17,15 +17,15 @@ namespace {
 constexpr int kLaneHeight = 24;
 constexpr int kAxisHeight = 22;
 constexpr int kGutter = 280;
-constexpr double kRunShare = 0.56;  // of the gutter, for the run's name
-constexpr double kMark = 10;       // width of a single event's shape
-constexpr int kCountWidth = 20;    // a fold at least this wide, and this lonely, shows its count
+constexpr double kRunShare = 0.56;          // of the gutter, for the run's name
+constexpr double kMark = 10;                // width of a single event's shape
+constexpr int kCountWidth = 20;             // a fold at least this wide, and this lonely, shows its count
 constexpr Nanoseconds kNarrowest = 10'000;  // what is visible is never shorter than 10 µs
 
 // 1, 2 or 5 times a power of ten, in nanoseconds; above a second, steps that clocks have.
 Nanoseconds tick_step(double wanted) {
-  static const double clock[] = {1e9, 2e9, 5e9, 10e9, 15e9, 30e9, 60e9, 120e9, 300e9, 600e9, 900e9, 1800e9, 3600e9,
-                                 7200e9, 10800e9, 21600e9, 43200e9, 86400e9};
+  static const double clock[] = {1e9,   2e9,   5e9,    10e9,   15e9,   30e9,    60e9,    120e9,   300e9,
+                                 600e9, 900e9, 1800e9, 3600e9, 7200e9, 10800e9, 21600e9, 43200e9, 86400e9};
   if (wanted > 1e9) {
     for (const double step : clock)
       if (step >= wanted) return Nanoseconds(step);
@@ -62,7 +62,10 @@ void TimelineView::set_timeline(TimelinePtr timeline) {
   const bool whole = timeline_ == nullptr || !keep;
   timeline_ = std::move(timeline);
   marked_.reset();
-  if (timeline_ && whole) show_all();
+  if (timeline_ && whole) {
+    view_begin_ = timeline_->begin();
+    view_end_ = timeline_->end();
+  }
   place_scroll_bar();
   viewport()->update();
 }
@@ -72,13 +75,17 @@ void TimelineView::set_empty_text(const QString& text) {
   viewport()->update();
 }
 
-int TimelineView::gutter() const { return std::min(kGutter, viewport()->width() / 3); }
+int TimelineView::gutter() const {
+  return std::min(kGutter, viewport()->width() / 3);
+}
 
 TimelineWindow TimelineView::window() const {
   return {view_begin_, view_end_, std::max(1, viewport()->width() - gutter() - 12)};
 }
 
-int TimelineView::lane_top(int lane) const { return kAxisHeight + lane * kLaneHeight - verticalScrollBar()->value(); }
+int TimelineView::lane_top(int lane) const {
+  return kAxisHeight + lane * kLaneHeight - verticalScrollBar()->value();
+}
 
 int TimelineView::lane_at(int y) const {
   if (!timeline_ || y < kAxisHeight) return -1;
@@ -95,10 +102,11 @@ void TimelineView::place_scroll_bar() {
 }
 
 void TimelineView::show_all() {
-  if (!timeline_) return;
-  view_begin_ = timeline_->begin();
-  view_end_ = timeline_->end();
-  viewport()->update();
+  if (timeline_) set_range(timeline_->begin(), timeline_->end());
+}
+
+bool TimelineView::shows_all() const {
+  return timeline_ && view_begin_ == timeline_->begin() && view_end_ == timeline_->end();
 }
 
 void TimelineView::set_range(Nanoseconds begin, Nanoseconds end) {
@@ -106,9 +114,11 @@ void TimelineView::set_range(Nanoseconds begin, Nanoseconds end) {
   const Nanoseconds whole = timeline_->end() - timeline_->begin();
   Nanoseconds length = std::clamp(end - begin, std::min(kNarrowest, whole), whole);
   begin = std::clamp(begin, timeline_->begin(), timeline_->end() - length);
+  if (begin == view_begin_ && begin + length == view_end_) return;
   view_begin_ = begin;
   view_end_ = begin + length;
   viewport()->update();
+  Q_EMIT window_changed();
 }
 
 void TimelineView::zoom(double factor, double at_x) {
@@ -155,7 +165,9 @@ void TimelineView::select(RowId lookup) {
   }
 }
 
-void TimelineView::resizeEvent(QResizeEvent*) { place_scroll_bar(); }
+void TimelineView::resizeEvent(QResizeEvent*) {
+  place_scroll_bar();
+}
 
 void TimelineView::paintEvent(QPaintEvent*) {
   const Theme& theme = Theme::of(*this);
@@ -180,7 +192,8 @@ void TimelineView::paintEvent(QPaintEvent*) {
     p.setPen(theme.grid);
     p.drawLine(x, kAxisHeight - 4, x, area.bottom());
     p.setPen(theme.muted);
-    p.drawText(QRect(x + 4, 0, 110, kAxisHeight), Qt::AlignVCenter | Qt::AlignLeft, tick_text(t, step, timeline_->aligned()));
+    p.drawText(QRect(x + 4, 0, 110, kAxisHeight), Qt::AlignVCenter | Qt::AlignLeft,
+               tick_text(t, step, timeline_->aligned()));
   }
 
   p.setClipRect(QRect(0, kAxisHeight, area.width(), area.height() - kAxisHeight));
@@ -204,7 +217,8 @@ void TimelineView::paintEvent(QPaintEvent*) {
       p.setFont(strong);
       p.setPen(theme.text);
       const QFontMetrics metrics(strong);
-      p.drawText(QRect(8, top, label - 12, kLaneHeight), Qt::AlignVCenter, metrics.elidedText(info.run_name, Qt::ElideMiddle, label - 14));
+      p.drawText(QRect(8, top, label - 12, kLaneHeight), Qt::AlignVCenter,
+                 metrics.elidedText(info.run_name, Qt::ElideMiddle, label - 14));
     }
     p.setFont(small);
     p.setPen(theme.muted);
@@ -230,15 +244,19 @@ void TimelineView::paintEvent(QPaintEvent*) {
       }
       // A fold: a bar cut by its outcomes from the bottom up, and the count where there is room for it.
       int y = middle + 8;
+      const int width = m.first != 0
+                            ? Timeline::kFoldPixels
+                            : std::clamp(m.width, Timeline::kFoldPixels, std::max(Timeline::kFoldPixels, room - 1));
       for (const Outcome o : {Outcome::hit, Outcome::bypass, Outcome::guard_miss, Outcome::miss, Outcome::error}) {
         const std::uint32_t n = m.outcomes[index_of(o)];
         if (n == 0) continue;
         const int height = std::max(2, int(std::lround(16.0 * n / m.count)));
-        p.fillRect(QRect(x - 1, std::max(middle - 8, y - height), Timeline::kFoldPixels, std::min(height, y - (middle - 8))), theme.of(o));
+        p.fillRect(QRect(x - 1, std::max(middle - 8, y - height), width, std::min(height, y - (middle - 8))),
+                   theme.of(o));
         y -= height;
         if (y <= middle - 8) break;
       }
-      if (room > kCountWidth + 14) {
+      if (room > kCountWidth + 14 && width < 8) {
         draw_outcome(p, QPointF(x + 9, middle), kMark * 0.8, m.worst(), colour);
         p.setPen(theme.muted);
         p.drawText(QRect(x + 16, top, room - 16, kLaneHeight), Qt::AlignVCenter | Qt::AlignLeft, short_count(m.count));
@@ -346,7 +364,8 @@ void TimelineView::keyPressEvent(QKeyEvent* event) {
     const Timeline::Place place = timeline_->place_of(selected_);
     const Nanoseconds time = place.lane < 0 ? view_begin_ : place.time;
     for (int lane = place.lane + step; lane >= 0 && lane < timeline_->lane_count(); lane += step)
-      if (const RowId id = timeline_->nearest(lane, time, timeline_->end() - timeline_->begin()); id != 0) return select(id);
+      if (const RowId id = timeline_->nearest(lane, time, timeline_->end() - timeline_->begin()); id != 0)
+        return select(id);
   };
   switch (event->key()) {
     case Qt::Key_Left:
@@ -356,17 +375,31 @@ void TimelineView::keyPressEvent(QKeyEvent* event) {
       else
         select(timeline_->neighbour(selected_, event->key() == Qt::Key_Left ? -1 : 1));
       break;
-    case Qt::Key_Up: change_lane(-1); break;
-    case Qt::Key_Down: change_lane(1); break;
+    case Qt::Key_Up:
+      change_lane(-1);
+      break;
+    case Qt::Key_Down:
+      change_lane(1);
+      break;
     case Qt::Key_Plus:
     case Qt::Key_Equal:
-    case Qt::Key_W: zoom(0.7, middle); break;
+    case Qt::Key_W:
+      zoom(0.7, middle);
+      break;
     case Qt::Key_Minus:
-    case Qt::Key_S: zoom(1 / 0.7, middle); break;
-    case Qt::Key_A: move_by(-window().width / 5.0); break;
-    case Qt::Key_D: move_by(window().width / 5.0); break;
+    case Qt::Key_S:
+      zoom(1 / 0.7, middle);
+      break;
+    case Qt::Key_A:
+      move_by(-window().width / 5.0);
+      break;
+    case Qt::Key_D:
+      move_by(window().width / 5.0);
+      break;
     case Qt::Key_Home:
-    case Qt::Key_0: show_all(); break;
+    case Qt::Key_0:
+      show_all();
+      break;
     case Qt::Key_Escape:
       marked_.reset();
       viewport()->update();
@@ -375,7 +408,8 @@ void TimelineView::keyPressEvent(QKeyEvent* event) {
     case Qt::Key_Enter:
       if (selected_ != 0) Q_EMIT explain_requested(selected_);
       break;
-    default: return QAbstractScrollArea::keyPressEvent(event);
+    default:
+      return QAbstractScrollArea::keyPressEvent(event);
   }
   event->accept();
 }
@@ -396,7 +430,8 @@ bool TimelineView::viewportEvent(QEvent* event) {
       for (int o = 1; o <= kOutcomes; ++o)
         if (const auto n = counts[std::size_t(o) - 1]; n > 0)
           lines << QStringLiteral("%1 %2").arg(count_text(n), title_of(Outcome(o)));
-      if (!lines.isEmpty()) lines.prepend(timeline_->lane(lane).run_name + QStringLiteral(" · ") + timeline_->lane(lane).label);
+      if (!lines.isEmpty())
+        lines.prepend(timeline_->lane(lane).run_name + QStringLiteral(" · ") + timeline_->lane(lane).label);
     }
     if (lines.isEmpty())
       QToolTip::hideText();

@@ -47,14 +47,17 @@ void set_up(QAbstractItemView* view, const QString& name, Workspace& workspace) 
       const QVariant exact = index.data(ExactRole);
       const QString value = exact.isValid() ? exact.toString() : index.data().toString();
       if (!value.isEmpty())
-        menu->addAction(QStringLiteral("Copy this value"), view, [value] { QApplication::clipboard()->setText(value); });
+        menu->addAction(QStringLiteral("Copy this value"), view,
+                        [value] { QApplication::clipboard()->setText(value); });
       if (const QString filter = index.data(FilterRole).toString(); !filter.isEmpty())
-        menu->addAction(QStringLiteral("Show its lookups"), view, [&workspace, filter] { workspace.go_to_rows(filter); });
+        menu->addAction(QStringLiteral("Show its lookups"), view,
+                        [&workspace, filter] { workspace.go_to_rows(filter); });
     }
     menu->addAction(QStringLiteral("Copy rows"), view, [view] { copy_rows(*view, false); });
     menu->addAction(QStringLiteral("Copy rows with headers"), view, [view] { copy_rows(*view, true); });
     menu->addSeparator();
-    menu->addAction(QStringLiteral("Export to CSV or JSON…"), view, [view, &workspace] { export_view(*view, workspace); });
+    menu->addAction(QStringLiteral("Export to CSV or JSON…"), view,
+                    [view, &workspace] { export_view(*view, workspace); });
     menu->popup(view->viewport()->mapToGlobal(at));
   });
 }
@@ -67,11 +70,20 @@ void CellDelegate::initStyleOption(QStyleOptionViewItem* option, const QModelInd
   if (!widget) return;
   const Theme& theme = Theme::of(*widget);
   switch (CellStyle(index.data(StyleRole).toInt())) {
-    case CellStyle::code: option->font = code_font(); break;
-    case CellStyle::muted: option->palette.setColor(QPalette::Text, theme.muted); break;
-    case CellStyle::strong: option->font.setWeight(QFont::DemiBold); break;
-    case CellStyle::link: option->palette.setColor(QPalette::Text, theme.accent); break;
-    case CellStyle::normal: break;
+    case CellStyle::code:
+      option->font = code_font();
+      break;
+    case CellStyle::muted:
+      option->palette.setColor(QPalette::Text, theme.muted);
+      break;
+    case CellStyle::strong:
+      option->font.setWeight(QFont::DemiBold);
+      break;
+    case CellStyle::link:
+      option->palette.setColor(QPalette::Text, theme.accent);
+      break;
+    case CellStyle::normal:
+      break;
   }
   option->palette.setColor(QPalette::HighlightedText, option->palette.color(QPalette::Text));
   option->fontMetrics = QFontMetrics(option->font);
@@ -108,7 +120,7 @@ QTableView* make_table(QAbstractItemModel* model, const QString& name, Workspace
   view->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
   view->verticalHeader()->setDefaultSectionSize(kRowHeight);
   view->horizontalHeader()->setStretchLastSection(true);
-  view->horizontalHeader()->setResizeContentsPrecision(50);
+  view->horizontalHeader()->setResizeContentsPrecision(20);
   view->horizontalHeader()->setHighlightSections(false);
   view->horizontalHeader()->setSectionsMovable(true);
   view->setTabKeyNavigation(false);
@@ -123,7 +135,7 @@ QTreeView* make_tree(QAbstractItemModel* model, const QString& name, Workspace& 
   view->setUniformRowHeights(true);
   view->setAllColumnsShowFocus(true);
   view->header()->setStretchLastSection(true);
-  view->header()->setResizeContentsPrecision(50);
+  view->header()->setResizeContentsPrecision(20);
   return view;
 }
 

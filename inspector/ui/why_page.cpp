@@ -11,6 +11,7 @@
 #include <map>
 
 #include "inspector/core/format.h"
+#include "inspector/core/guard_clauses.h"
 #include "inspector/models/node_model.h"
 #include "inspector/ui/bars.h"
 #include "inspector/ui/charts.h"
@@ -26,7 +27,9 @@ struct Change {
   QString title, before, after, note;
 };
 
-QString verdict_words(const Explanation& e) { return QString::fromLatin1(name_of(e.verdict)).replace(u'_', u' '); }
+QString verdict_words(const Explanation& e) {
+  return QString::fromLatin1(name_of(e.verdict)).replace(u'_', u' ');
+}
 
 QString named(const LookupRow& row) {
   QString text = QStringLiteral("lookup %1").arg(row.id);
@@ -35,7 +38,9 @@ QString named(const LookupRow& row) {
   return text;
 }
 
-QString group_of(const std::string& component) { return text_of(component.substr(0, component.find('['))); }
+QString group_of(const std::string& component) {
+  return text_of(component.substr(0, component.find('[')));
+}
 
 }  // namespace
 
@@ -46,18 +51,28 @@ Q_DECLARE_METATYPE(keyhole::inspector::Change)
 namespace keyhole::inspector {
 
 WhyPage::WhyPage(Workspace& workspace, QWidget* parent)
-    : Page(workspace, parent), stack_(new QStackedWidget),
+    : Page(workspace, parent),
+      stack_(new QStackedWidget),
       empty_(new EmptyState(QStringLiteral("No lookup selected"),
                             QStringLiteral("Choose one on the left, in the timeline, or with Ctrl+K."))),
-      icon_(new QLabel), subject_(make_label({}, "heading")), sentence_(make_label({}, "sentence")), fix_(make_label({}, "")),
-      baseline_(make_label({}, "muted")), where_(make_label({}, "muted")), change_(make_link(QStringLiteral("change"))),
+      icon_(new QLabel),
+      subject_(make_label({}, "heading")),
+      sentence_(make_label({}, "sentence")),
+      fix_(make_label({}, "")),
+      baseline_(make_label({}, "muted")),
+      where_(make_label({}, "muted")),
+      change_(make_link(QStringLiteral("change"))),
       reset_(make_link(QStringLiteral("back to the best"))),
       causes_(new NodeModel({QStringLiteral("What changed"), QStringLiteral("Class")}, this)),
-      candidates_(new NodeModel({QStringLiteral("Score"), QStringLiteral("Run"), QStringLiteral("Time"), QStringLiteral("Outcome"),
-                                 QStringLiteral("Why comparable")}, this)),
-      guards_(new NodeModel({QStringLiteral("Entry"), QStringLiteral("Clause that fails"), QStringLiteral("Hints"),
-                             QStringLiteral("Your line")}, this)),
-      diff_(new DiffView), chain_(new ChainView), chain_label_(make_label(QStringLiteral("Layers of this compile"), "muted")) {
+      candidates_(new NodeModel({QStringLiteral("Score"), QStringLiteral("Run"), QStringLiteral("Time"),
+                                 QStringLiteral("Outcome"), QStringLiteral("Why comparable")},
+                                this)),
+      guards_(new NodeModel(
+          {QStringLiteral("Entry"), QStringLiteral("Clause"), QStringLiteral("Hints"), QStringLiteral("Your line")},
+          this)),
+      diff_(new DiffView),
+      chain_(new ChainView),
+      chain_label_(make_label(QStringLiteral("Layers of this compile"), "muted")) {
   auto* content = new QWidget;
   auto* layout = new QVBoxLayout(content);
   layout->setContentsMargins(14, 12, 14, 12);
@@ -121,7 +136,8 @@ WhyPage::WhyPage(Workspace& workspace, QWidget* parent)
   outer->setContentsMargins(0, 0, 0, 0);
   outer->addWidget(stack_);
 
-  connect(change_, &QPushButton::clicked, this, [this] { candidates_card_->setVisible(!candidates_card_->isVisible()); });
+  connect(change_, &QPushButton::clicked, this,
+          [this] { candidates_card_->setVisible(!candidates_card_->isVisible()); });
   connect(reset_, &QPushButton::clicked, this, [this] { compare_with(0); });
   connect(candidates_view_, &QTreeView::activated, this, [this](const QModelIndex& index) {
     if (const Node* node = candidates_->node(index)) compare_with(node->id);
@@ -157,7 +173,8 @@ void WhyPage::load() {
     stack_->setCurrentIndex(1);
     return;
   }
-  const std::optional<RowId> against = workspace_.place().against != 0 ? std::optional(workspace_.place().against) : std::nullopt;
+  const std::optional<RowId> against =
+      workspace_.place().against != 0 ? std::optional(workspace_.place().against) : std::nullopt;
   workspace_.session()->ask(
       Session::Lane::quick, this, 0,
       [id, against](Source& source, const Ticket& ticket) -> Result<Answer> {
@@ -204,9 +221,13 @@ void WhyPage::show_answer(Answer answer) {
   QStringList where{verdict_words(e)};
   if (e.cost_seconds > 0) where << QStringLiteral("lost %1").arg(seconds_text(e.cost_seconds));
   if (row.record.saved > 0) where << QStringLiteral("saved %1").arg(duration_text(row.record.saved));
-  if (!row.function.empty()) where << QStringLiteral("%1 (%2:%3)").arg(text_of(row.function), text_of(row.filename).section(u'/', -1)).arg(row.line);
+  if (!row.function.empty())
+    where << QStringLiteral("%1 (%2:%3)")
+                 .arg(text_of(row.function), text_of(row.filename).section(u'/', -1))
+                 .arg(row.line);
   where_->setText(QStringLiteral("·  ") + where.join(QStringLiteral("  ·  ")));
-  where_->setToolTip(QStringLiteral("%1 s lost; %2:%3").arg(e.cost_seconds, 0, 'f', 6).arg(text_of(row.filename)).arg(row.line));
+  where_->setToolTip(
+      QStringLiteral("%1 s lost; %2:%3").arg(e.cost_seconds, 0, 'f', 6).arg(text_of(row.filename)).arg(row.line));
   sentence_->setText(text_of(e.summary));
   fix_->setText(QStringLiteral("Fix: %1").arg(text_of(e.fix)));
   fix_->setVisible(!e.fix.empty());
@@ -220,7 +241,8 @@ void WhyPage::show_answer(Answer answer) {
   }
   baseline_->setVisible(!baseline_->text().isEmpty());
   change_->setVisible(e.candidates.size() > 1 || chosen);
-  change_->setText(e.candidates.size() > 1 ? QStringLiteral("change (%1)").arg(e.candidates.size()) : QStringLiteral("change"));
+  change_->setText(e.candidates.size() > 1 ? QStringLiteral("change (%1)").arg(e.candidates.size())
+                                           : QStringLiteral("change"));
   reset_->setVisible(chosen);
   show_candidates();
   show_causes();
@@ -228,7 +250,8 @@ void WhyPage::show_answer(Answer answer) {
   // The lookup stands among the other layers of its compile, the outermost first.
   std::vector<ChainLink> chain = e.chain;
   chain.push_back({row.record.layer, row.record.outcome, row.id});
-  std::stable_sort(chain.begin(), chain.end(), [](const ChainLink& a, const ChainLink& b) { return a.layer < b.layer; });
+  std::stable_sort(chain.begin(), chain.end(),
+                   [](const ChainLink& a, const ChainLink& b) { return a.layer < b.layer; });
   chain_->setVisible(chain.size() > 1);
   chain_label_->setVisible(chain.size() > 1);
   chain_->set(std::move(chain), row.id);
@@ -249,7 +272,8 @@ void WhyPage::show_candidates() {
     if (e.baseline && e.baseline->id == s.lookup) score.style = CellStyle::strong;
     Cell time(clock_text(row.record.time));
     time.tip = exact_time(row.record.time);
-    node.cells = {score, Cell(text_of(row.run_name)), time, Cell::of(row.record.outcome), Cell(text_of(s.reason), CellStyle::muted)};
+    node.cells = {score, Cell(text_of(row.run_name)), time, Cell::of(row.record.outcome),
+                  Cell(text_of(s.reason), CellStyle::muted)};
     rows.push_back(std::move(node));
   }
   candidates_->set(std::move(rows));
@@ -262,8 +286,10 @@ void WhyPage::show_causes() {
   if (answer_.difference)
     for (const ComponentChange& c : answer_.difference->changes) whole[c.after ? c.after->name : c.before->name] = &c;
   const auto texts = [](const ComponentChange& c) {
-    return Change{text_of(c.after ? c.after->name : c.before->name), c.before ? text_of(c.before->text) : QString(),
-                  c.after ? text_of(c.after->text) : QString(), {}};
+    return Change{text_of(c.after ? c.after->name : c.before->name),
+                  c.before ? value_text(c.before->text) : QString(),
+                  c.after ? value_text(c.after->text) : QString(),
+                  {}};
   };
   Node roots, consequences, all;
   for (const Cause& cause : e.causes) {
@@ -271,14 +297,16 @@ void WhyPage::show_causes() {
     Change change{text_of(cause.component), text_of(cause.before), text_of(cause.after), text_of(cause.note)};
     const auto found = whole.find(cause.component);
     // The whole texts where they differ; the narrowed ones where only a digest does.
-    if (found != whole.end() && found->second->before && found->second->after && found->second->before->text != found->second->after->text)
+    if (found != whole.end() && found->second->before && found->second->after &&
+        found->second->before->text != found->second->after->text)
       change = texts(*found->second);
     change.note = text_of(cause.note);
     Cell name(text_of(cause.component), cause.role == Role::root ? CellStyle::strong : CellStyle::normal);
     name.tip = QStringLiteral("%1 → %2").arg(one_line(text_of(cause.before)), one_line(text_of(cause.after)));
     Cell kind(text_of(cause.cause_class), CellStyle::muted);
-    kind.tip = cause.certainty == Certainty::proven ? QStringLiteral("proven: putting the old value back gives the old key")
-                                                    : QStringLiteral("inferred: the key's own bytes are not known");
+    kind.tip = cause.certainty == Certainty::proven
+                   ? QStringLiteral("proven: putting the old value back gives the old key")
+                   : QStringLiteral("inferred: the key's own bytes are not known");
     if (cause.certainty == Certainty::proven) kind.text += QStringLiteral(", proven");
     node.cells = {name, kind};
     node.payload = QVariant::fromValue(change);
@@ -290,7 +318,10 @@ void WhyPage::show_causes() {
     for (const ComponentChange& c : answer_.difference->changes) {
       const Change change = texts(c);
       Node node;
-      node.cells = {Cell(change.title), Cell(!c.before ? QStringLiteral("added") : !c.after ? QStringLiteral("removed") : QString(), CellStyle::muted)};
+      node.cells = {Cell(change.title), Cell(!c.before  ? QStringLiteral("added")
+                                             : !c.after ? QStringLiteral("removed")
+                                                        : QString(),
+                                             CellStyle::muted)};
       node.payload = QVariant::fromValue(change);
       const QString group = group_of(c.after ? c.after->name : c.before->name);
       if (!groups.count(group)) order.push_back(group);
@@ -321,9 +352,11 @@ void WhyPage::show_causes() {
   if (causes_->rowCount() > 0) {
     causes_view_->setCurrentIndex(causes_->index(0, 0, causes_->index(0, 0)));
   } else {
-    diff_->set_message(e.verdict == Verdict::hit ? QStringLiteral("Served from the cache: nothing differs.")
-                       : e.baseline          ? QStringLiteral("No recorded component differs.")
-                                             : QStringLiteral("Nothing comparable was recorded before, so there is nothing to set side by side."));
+    diff_->set_message(
+        e.verdict == Verdict::hit ? QStringLiteral("Served from the cache: nothing differs.")
+        : e.baseline
+            ? QStringLiteral("No recorded component differs.")
+            : QStringLiteral("Nothing comparable was recorded before, so there is nothing to set side by side."));
   }
 }
 
@@ -333,16 +366,19 @@ void WhyPage::show_change(const QModelIndex& index) {
   const auto change = node->payload.value<Change>();
   const Explanation& e = answer_.explanation;
   if (change.before.isEmpty() && change.after.isEmpty()) {
-    diff_->set_message(change.note.isEmpty() ? QStringLiteral("The digest of %1 differs; its text was not recorded.").arg(change.title) : change.note);
+    diff_->set_message(change.note.isEmpty()
+                           ? QStringLiteral("The digest of %1 differs; its text was not recorded.").arg(change.title)
+                           : change.note);
     return;
   }
   if (change.before == change.after) {
-    diff_->set_message((change.note.isEmpty() ? QStringLiteral("The digests differ while the texts are equal: the text does not show everything that enters the key.")
+    diff_->set_message((change.note.isEmpty() ? QStringLiteral("The digests differ while the texts are equal: the text "
+                                                               "does not show everything that enters the key.")
                                               : change.note));
     return;
   }
-  diff_->set_texts(e.baseline ? QStringLiteral("before: ") + named(*e.baseline) : QStringLiteral("before"), change.before,
-                   QStringLiteral("after: ") + named(answer_.subject), change.after);
+  diff_->set_texts(e.baseline ? QStringLiteral("before: ") + named(*e.baseline) : QStringLiteral("before"),
+                   change.before, QStringLiteral("after: ") + named(answer_.subject), change.after);
 }
 
 void WhyPage::show_guards() {
@@ -352,16 +388,31 @@ void WhyPage::show_guards() {
     node.id = g.entry;
     Cell entry(g.entry != 0 ? QString::number(g.entry) : QStringLiteral("recorded"));
     entry.outcome = !g.error.empty() ? Outcome::error : g.failing_clause.empty() ? Outcome::hit : Outcome::guard_miss;
-    Cell clause(g.failing_clause.empty() ? (g.error.empty() ? QStringLiteral("holds") : text_of(g.error)) : text_of(g.failing_clause),
+    Cell clause(g.failing_clause.empty() ? (g.error.empty() ? QStringLiteral("holds") : text_of(g.error))
+                                         : text_of(g.failing_clause),
                 CellStyle::code);
     clause.tip = text_of(g.expression);
-    node.cells = {entry, clause, Cell(text_of(g.hints), CellStyle::code), Cell(text_of(g.user_line), CellStyle::muted)};
-    // The clauses of the conjunction, each on a line of its own.
-    for (const QString& part : text_of(g.expression).split(QStringLiteral(" and "))) {
+    node.cells = {entry, clause,
+                  Cell(text_of(g.hints).remove(u'{').remove(u'}').remove(u'"').replace(QStringLiteral(": "),
+                                                                                       QStringLiteral(" = ")),
+                       CellStyle::code),
+                  Cell(text_of(g.user_line), CellStyle::muted)};
+    for (const ShownClause& shown : clauses_of(g)) {
+      using State = ShownClause::State;
       Node child;
-      Cell each(part.trimmed(), CellStyle::code);
-      const bool fails = !g.failing_clause.empty() && text_of(g.failing_clause).contains(part.trimmed());
-      child.cells = {Cell(fails ? QStringLiteral("fails") : QString(), CellStyle::strong), each};
+      Cell state(
+          shown.state == State::fails   ? QStringLiteral("fails")
+          : shown.state == State::holds ? QStringLiteral("holds")
+          : shown.state == State::error ? QStringLiteral("error")
+                                        : QStringLiteral("not evaluated"),
+          shown.state == State::holds || shown.state == State::not_evaluated ? CellStyle::muted : CellStyle::strong);
+      if (shown.state == State::fails) state.outcome = Outcome::guard_miss;
+      if (shown.state == State::holds) state.outcome = Outcome::hit;
+      if (shown.state == State::error) state.outcome = Outcome::error;
+      Cell clause_cell(shown.text, CellStyle::code);
+      clause_cell.tip = shown.error.isEmpty() ? shown.text : shown.error;
+      child.cells = {state, clause_cell, Cell(shown.hints, CellStyle::code),
+                     Cell(shown.state == State::fails ? text_of(g.user_line) : shown.error, CellStyle::muted)};
       node.children.push_back(std::move(child));
     }
     rows.push_back(std::move(node));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keyhole/db/reader.h"
 
+#include <sqlite3.h>
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -10,8 +12,8 @@
 namespace keyhole {
 namespace {
 
-#define RUN_SELECT                                                                                                      \
-  "SELECT r.id, r.name, r.argv, r.cwd, r.env, r.git_commit, r.git_dirty, r.versions, r.start, r.end, r.exit_status, "    \
+#define RUN_SELECT                                                                                                    \
+  "SELECT r.id, r.name, r.argv, r.cwd, r.env, r.git_commit, r.git_dirty, r.versions, r.start, r.end, r.exit_status, " \
   "(SELECT count(*) FROM process p WHERE p.run = r.id), r.lookups, r.hits, r.misses, r.bypasses FROM run r "
 
 std::vector<std::string> split(std::string_view joined, char by, bool terminated) {
@@ -64,6 +66,13 @@ Reader::Call::Call(Impl& impl) : impl_(impl) {
 
 Reader::Call::~Call() {
   impl_.db.end_reading();
+}
+
+void Reader::Impl::stop_when(std::function<bool()> stop) {
+  stop_ = std::move(stop);
+  // 2,000 steps of SQLite's machine take about 50 microseconds.
+  sqlite3_progress_handler(
+      db.handle(), stop_ ? 2'000 : 0, [](void* self) { return static_cast<Impl*>(self)->stop_() ? 1 : 0; }, this);
 }
 
 void Reader::Impl::begin() {
@@ -156,6 +165,32 @@ Result<Reader> Reader::open(const std::string& store) {
   return Reader(std::make_unique<Impl>(std::move(*db)));
 }
 
+void Reader::save_memory() {
+  impl_->db.exec("PRAGMA mmap_size = 0; PRAGMA temp_store = FILE; PRAGMA cache_size = -8000");
+}
+
+void Reader::stop_when(std::function<bool()> stop) {
+  impl_->stop_when(std::move(stop));
+}
+
+Result<std::vector<RunRow>> Reader::newest_runs(std::size_t limit) {
+  const Call call(*impl_);
+  std::vector<RunRow> rows;
+  Query q(impl_->db, RUN_SELECT "ORDER BY r.position DESC, r.id DESC LIMIT ?", static_cast<std::int64_t>(limit));
+  while (q.next()) rows.push_back(impl_->run_row(q));
+  std::reverse(rows.begin(), rows.end());
+  return impl_->end(std::move(rows));
+}
+
+Result<std::vector<RunRow>> Reader::runs_by_id(const std::vector<RowId>& ids) {
+  const Call call(*impl_);
+  std::string list;
+  for (const auto id : ids) list += (list.empty() ? "" : ",") + std::to_string(id);
+  std::vector<RunRow> rows;
+  Query q(impl_->db, RUN_SELECT "WHERE r.id IN (" + list + ") ORDER BY r.position, r.id");
+  while (q.next()) rows.push_back(impl_->run_row(q));
+  return impl_->end(std::move(rows));
+}
 
 Result<std::vector<RunRow>> Reader::runs() {
   const Call call(*impl_);
@@ -184,10 +219,13 @@ Result<std::optional<RunRow>> Reader::last_run() {
 Result<std::vector<ProcessRow>> Reader::processes(RowId run) {
   const Call call(*impl_);
   std::vector<ProcessRow> rows;
-  Query q(impl_->db,
-          "SELECT id, identity, host, pid, rank, start, cache_dir, versions FROM process WHERE run = ? ORDER BY start, id", run);
+  Query q(
+      impl_->db,
+      "SELECT id, identity, host, pid, rank, start, cache_dir, versions FROM process WHERE run = ? ORDER BY start, id",
+      run);
   while (q.next())
-    rows.push_back({q.integer(0), run,
+    rows.push_back({q.integer(0),
+                    run,
                     {std::string(q.text(1)), impl_->text_cell(q, 2), q.integer_or(3, -1), maybe_int(q, 4),
                      q.integer_or(5, kUnknownTime), impl_->text_cell(q, 6), impl_->text_cell(q, 7)}});
   return impl_->end(std::move(rows));
@@ -206,8 +244,9 @@ Result<std::vector<LookupRow>> Reader::lookups_of_run(RowId run, RowId after, st
     if (q.next()) time = q.integer(0);
   }
   Query q(impl_->db,
-          LOOKUP_FROM "WHERE p.run = ? AND (coalesce(l.time, -1), l.id) > (coalesce(?, -2), ?) "
-                      "ORDER BY coalesce(l.time, -1), l.id LIMIT ?",
+          LOOKUP_FROM
+          "WHERE p.run = ? AND (coalesce(l.time, -1), l.id) > (coalesce(?, -2), ?) "
+          "ORDER BY coalesce(l.time, -1), l.id LIMIT ?",
           run, time, after, static_cast<std::int64_t>(limit));
   return impl_->end(impl_->lookup_rows(q));
 }
@@ -221,8 +260,9 @@ Result<std::vector<LookupRow>> Reader::lookups_of_process(RowId process) {
 Result<std::vector<LookupRow>> Reader::lookups_of_compile(RowId process, const CompileId& id) {
   const Call call(*impl_);
   Query q(impl_->db,
-          LOOKUP_FROM "WHERE l.compile IN (SELECT id FROM compile WHERE process = ? AND frame = ? AND frame_compile = ? AND "
-                      "attempt = ? AND compiled_autograd = ?) ORDER BY l.time, l.id",
+          LOOKUP_FROM
+          "WHERE l.compile IN (SELECT id FROM compile WHERE process = ? AND frame = ? AND frame_compile = ? AND "
+          "attempt = ? AND compiled_autograd = ?) ORDER BY l.time, l.id",
           process, id.frame, id.frame_compile, id.attempt, id.compiled_autograd);
   return impl_->end(impl_->lookup_rows(q));
 }
@@ -235,15 +275,17 @@ Result<std::vector<LookupRow>> Reader::lookups_with_key_prefix(std::string_view 
   if (!end.empty()) ++end.back();
   Query q(impl_->db,
           LOOKUP_SELECT
-          "FROM (SELECT id FROM key WHERE name >= ?1 AND name < ?2 AND EXISTS (SELECT 1 FROM lookup x WHERE x.key = key.id AND x.key <> 0) "
+          "FROM (SELECT id FROM key WHERE name >= ?1 AND name < ?2 AND EXISTS (SELECT 1 FROM lookup x WHERE x.key = "
+          "key.id AND x.key <> 0) "
           "ORDER BY name LIMIT ?3) k "
-          "JOIN lookup l ON l.id = (SELECT id FROM lookup WHERE key = k.id AND key <> 0 ORDER BY coalesce(time, -1) DESC, id DESC LIMIT 1) "
-          LOOKUP_JOINS,
+          "JOIN lookup l ON l.id = (SELECT id FROM lookup WHERE key = k.id AND key <> 0 ORDER BY coalesce(time, -1) "
+          "DESC, id DESC LIMIT 1) " LOOKUP_JOINS,
           prefix, end, static_cast<std::int64_t>(limit));
   return impl_->end(impl_->lookup_rows(q));
 }
 
-Result<std::vector<LookupRow>> Reader::lookups_with_key(Layer layer, std::string_view key, RowId before, std::size_t limit) {
+Result<std::vector<LookupRow>> Reader::lookups_with_key(Layer layer, std::string_view key, RowId before,
+                                                        std::size_t limit) {
   const Call call(*impl_);
   std::optional<std::int64_t> time;
   if (before != 0) {
@@ -253,7 +295,8 @@ Result<std::vector<LookupRow>> Reader::lookups_with_key(Layer layer, std::string
   // Earlier by time; where a time is not known, by the order of recording.
   Query q(impl_->db,
           LOOKUP_FROM
-          "WHERE l.key = (SELECT id FROM key WHERE name = ?1) AND l.key <> 0 AND l.layer = ?2 AND (?3 = 0 OR (l.id <> ?3 AND "
+          "WHERE l.key = (SELECT id FROM key WHERE name = ?1) AND l.key <> 0 AND l.layer = ?2 AND (?3 = 0 OR (l.id <> "
+          "?3 AND "
           "CASE WHEN ?4 IS NULL OR l.time IS NULL OR l.time = ?4 THEN l.id < ?3 ELSE l.time < ?4 END)) "
           "ORDER BY coalesce(l.time, -1) DESC, l.id DESC LIMIT ?5",
           key, static_cast<int>(layer), before, time, static_cast<std::int64_t>(limit));
@@ -274,41 +317,46 @@ Result<std::vector<LookupRow>> Reader::baseline_candidates(const LookupRow& subj
   // Sets made before the subject's first, then those made after it: imports need not come in the order of time.
   const std::int64_t pivot = subject.component_set != 0 ? subject.component_set : INT64_MAX;
   if (subject.component_set != 0) {
-    for (const char* sql : {"SELECT id FROM component_set WHERE graph = (SELECT graph FROM component_set WHERE id = ?1) AND id < ?2 "
-                            "ORDER BY id DESC LIMIT ?3",
-                            "SELECT id FROM component_set WHERE graph = (SELECT graph FROM component_set WHERE id = ?1) AND id > ?2 "
-                            "ORDER BY id LIMIT ?3"}) {
+    for (const char* sql :
+         {"SELECT id FROM component_set WHERE graph = (SELECT graph FROM component_set WHERE id = ?1) AND id < ?2 "
+          "ORDER BY id DESC LIMIT ?3",
+          "SELECT id FROM component_set WHERE graph = (SELECT graph FROM component_set WHERE id = ?1) AND id > ?2 "
+          "ORDER BY id LIMIT ?3"}) {
       Query q(db, sql, subject.component_set, pivot, limit);
       take(q);
     }
   }
   for (const std::string& name : {subject.filename + ":" + subject.function, subject.record.compile.text()}) {
     if (name.empty() || name == ":") continue;
-    for (const char* sql :
-         {"SELECT component_set FROM trail WHERE subject = (SELECT id FROM text WHERE hash = ?1 AND body = ?2) AND layer = ?3 AND "
-          "component_set < ?4 ORDER BY component_set DESC LIMIT ?5",
-          "SELECT component_set FROM trail WHERE subject = (SELECT id FROM text WHERE hash = ?1 AND body = ?2) AND layer = ?3 AND "
-          "component_set > ?4 ORDER BY component_set LIMIT ?5"}) {
+    for (const char* sql : {"SELECT component_set FROM trail WHERE subject = (SELECT id FROM text WHERE hash = ?1 AND "
+                            "body = ?2) AND layer = ?3 AND "
+                            "component_set < ?4 ORDER BY component_set DESC LIMIT ?5",
+                            "SELECT component_set FROM trail WHERE subject = (SELECT id FROM text WHERE hash = ?1 AND "
+                            "body = ?2) AND layer = ?3 AND "
+                            "component_set > ?4 ORDER BY component_set LIMIT ?5"}) {
       Query q(db, sql, static_cast<std::int64_t>(hash64(name)), name, layer, pivot, limit);
       take(q);
     }
   }
   {
     Query q(db,
-            "SELECT component_set FROM lookup WHERE process = ? AND layer = ? AND component_set IS NOT NULL AND id <> ? LIMIT ?",
+            "SELECT component_set FROM lookup WHERE process = ? AND layer = ? AND component_set IS NOT NULL AND id <> "
+            "? LIMIT ?",
             subject.process, layer, subject.id, limit * 4);
     take(q);
   }
   {
-    Query q(db,
-            "SELECT l.component_set FROM process p JOIN lookup l ON l.process = p.id WHERE p.run = ? AND l.layer = ? AND "
-            "l.component_set IS NOT NULL LIMIT ?",
-            subject.run, layer, limit * 4);
+    Query q(
+        db,
+        "SELECT l.component_set FROM process p JOIN lookup l ON l.process = p.id WHERE p.run = ? AND l.layer = ? AND "
+        "l.component_set IS NOT NULL LIMIT ?",
+        subject.run, layer, limit * 4);
     take(q);
   }
   {
-    Query q(db, "SELECT component_set FROM (SELECT component_set, layer FROM lookup WHERE id < ? ORDER BY id DESC LIMIT ?) "
-                "WHERE layer = ? AND component_set IS NOT NULL LIMIT ?",
+    Query q(db,
+            "SELECT component_set FROM (SELECT component_set, layer FROM lookup WHERE id < ? ORDER BY id DESC LIMIT ?) "
+            "WHERE layer = ? AND component_set IS NOT NULL LIMIT ?",
             subject.id, limit * 8, layer, limit);
     take(q);
   }
@@ -343,7 +391,8 @@ Result<std::optional<CompileRow>> Reader::compile(RowId process, const CompileId
   const Call call(*impl_);
   std::optional<CompileRow> row;
   Query q(impl_->db,
-          "SELECT id, function, filename, line, start, total, backend, inductor, recompile_reason, fail_reason, finished FROM compile "
+          "SELECT id, function, filename, line, start, total, backend, inductor, recompile_reason, fail_reason, "
+          "finished FROM compile "
           "WHERE process = ? AND frame = ? AND frame_compile = ? AND attempt = ? AND compiled_autograd = ?",
           process, id.frame, id.frame_compile, id.attempt, id.compiled_autograd);
   if (q.next()) {
@@ -370,7 +419,8 @@ Result<std::vector<SymbolRecord>> Reader::symbols(RowId process, const CompileId
   const Call call(*impl_);
   std::vector<SymbolRecord> rows;
   Query q(impl_->db,
-          "SELECT s.symbol, s.value, s.source, s.user_file, s.user_line, s.user_code FROM compile c JOIN symbol s ON s.compile = c.id "
+          "SELECT s.symbol, s.value, s.source, s.user_file, s.user_line, s.user_code FROM compile c JOIN symbol s ON "
+          "s.compile = c.id "
           "WHERE c.process = ? AND c.frame = ? AND c.frame_compile = ? AND c.attempt = ? AND c.compiled_autograd = ?",
           process, id.frame, id.frame_compile, id.attempt, id.compiled_autograd);
   while (q.next())
@@ -383,11 +433,13 @@ Result<std::vector<TextRecord>> Reader::texts(RowId process, const CompileId& id
   const Call call(*impl_);
   std::vector<TextRecord> rows;
   Query q(impl_->db,
-          "SELECT t.kind, t.name, t.text FROM compile c JOIN compile_text t ON t.compile = c.id WHERE c.process = ? AND c.frame = ? AND "
+          "SELECT t.kind, t.name, t.text FROM compile c JOIN compile_text t ON t.compile = c.id WHERE c.process = ? "
+          "AND c.frame = ? AND "
           "c.frame_compile = ? AND c.attempt = ? AND c.compiled_autograd = ? AND (?6 IS NULL OR t.kind = ?6)",
           process, id.frame, id.frame_compile, id.attempt, id.compiled_autograd,
           kind ? std::optional<std::int64_t>(static_cast<std::int64_t>(*kind)) : std::nullopt);
-  while (q.next()) rows.push_back({id, static_cast<TextKind>(q.integer(0)), impl_->text_cell(q, 1), impl_->text_cell(q, 2)});
+  while (q.next())
+    rows.push_back({id, static_cast<TextKind>(q.integer(0)), impl_->text_cell(q, 1), impl_->text_cell(q, 2)});
   return impl_->end(std::move(rows));
 }
 
@@ -396,7 +448,8 @@ Result<std::vector<Problem>> Reader::problems(RowId run) {
   std::vector<Problem> rows;
   Query q(impl_->db, "SELECT source, offset, what, hint FROM problem WHERE run IS ? ORDER BY id",
           run == 0 ? std::nullopt : std::optional<std::int64_t>(run));
-  while (q.next()) rows.push_back({impl_->text_cell(q, 0), q.integer_or(1, -1), impl_->text_cell(q, 2), impl_->text_cell(q, 3)});
+  while (q.next())
+    rows.push_back({impl_->text_cell(q, 0), q.integer_or(1, -1), impl_->text_cell(q, 2), impl_->text_cell(q, 3)});
   return impl_->end(std::move(rows));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <unordered_map>
 
 #include "encoding.h"
@@ -11,17 +12,17 @@
 namespace keyhole {
 
 // One list of columns for every query that gives lookups, so that lookup_row() can count on their places.
-#define LOOKUP_SELECT                                                                                                     \
-  "SELECT l.id, p.run, l.process, l.compile, l.component_set, r.name, coalesce(r.position, r.id), p.rank, p.cache_dir, "   \
-  "c.function, c.filename, c.line, l.layer, c.frame, c.frame_compile, c.attempt, c.compiled_autograd, l.key, l.ordinal, " \
-  "l.outcome, l.status, l.direction, l.time, l.duration, l.cost, l.saved, l.guard, l.reason, l.cache_off, l.load_error, " \
+#define LOOKUP_SELECT                                                                                          \
+  "SELECT l.id, p.run, l.process, l.compile, l.component_set, r.name, coalesce(r.position, r.id), p.rank, "    \
+  "p.cache_dir, "                                                                                              \
+  "c.function, c.filename, c.line, l.layer, c.frame, c.frame_compile, c.attempt, c.compiled_autograd, l.key, " \
+  "l.ordinal, "                                                                                                \
+  "l.outcome, l.status, l.direction, l.time, l.duration, l.cost, l.saved, l.guard, l.reason, l.cache_off, "    \
+  "l.load_error, "                                                                                             \
   "l.save_error "
 #define LOOKUP_JOINS \
   "JOIN process p ON p.id = l.process JOIN run r ON r.id = p.run LEFT JOIN compile c ON c.id = l.compile "
 #define LOOKUP_FROM LOOKUP_SELECT "FROM lookup l " LOOKUP_JOINS
-
-/// How many columns LOOKUP_SELECT has: what a query adds stands behind them.
-inline constexpr int kLookupColumns = 31;
 
 struct Reader::Impl {
   explicit Impl(Db opened) : db(std::move(opened)) {}
@@ -32,6 +33,7 @@ struct Reader::Impl {
   std::string key_name(std::int64_t id);
   /// Errors of the call before are forgotten, memory is bounded.
   void begin();
+  void stop_when(std::function<bool()> stop);
   /// `value`, or what went wrong since begin().
   template <class T>
   Result<T> end(T value) {
@@ -58,6 +60,7 @@ struct Reader::Impl {
   std::unordered_map<std::int64_t, std::string> keys_;
   std::unordered_map<std::int64_t, Ids> groups_;
   std::unordered_map<std::int64_t, ComponentPtr> components_;  // of the pool that was asked for last
+  std::function<bool()> stop_;
   std::uint64_t pool_ = 0;
   std::size_t text_bytes_ = 0;
 };

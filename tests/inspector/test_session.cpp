@@ -28,15 +28,16 @@ class TestSession : public QObject {
     const auto here = std::this_thread::get_id();
     std::thread::id worker, answered;
     std::size_t runs = 0;
-    session.ask(Session::Lane::quick, this, 1,
-                [&](Source& s, const Ticket&) {
-                  worker = std::this_thread::get_id();
-                  return s.runs();
-                },
-                [&](const Result<std::vector<RunRow>>& r) {
-                  answered = std::this_thread::get_id();
-                  runs = r ? r->size() : 0;
-                });
+    session.ask(
+        Session::Lane::quick, this, 1,
+        [&](Source& s, const Ticket&) {
+          worker = std::this_thread::get_id();
+          return s.newest_runs(10);
+        },
+        [&](const Result<std::vector<RunRow>>& r) {
+          answered = std::this_thread::get_id();
+          runs = r ? r->size() : 0;
+        });
     QTRY_COMPARE(runs, std::size_t{2});
     QVERIFY(worker != here);
     QVERIFY(answered == here);
@@ -50,13 +51,14 @@ class TestSession : public QObject {
     std::atomic<int> worked = 0;
     std::atomic<bool> go = false;
     for (int i = 0; i < 20; ++i)
-      session.ask(Session::Lane::quick, this, 1,
-                  [&, i](Source&, const Ticket&) -> Result<int> {
-                    while (!go) std::this_thread::yield();
-                    ++worked;
-                    return i;
-                  },
-                  [&](const Result<int>& r) { answers.push_back(*r); });
+      session.ask(
+          Session::Lane::quick, this, 1,
+          [&, i](Source&, const Ticket&) -> Result<int> {
+            while (!go) std::this_thread::yield();
+            ++worked;
+            return i;
+          },
+          [&](const Result<int>& r) { answers.push_back(*r); });
     go = true;
     QTRY_COMPARE(session.pending(), 0);
     QCOMPARE(answers, std::vector<int>{19});
@@ -67,14 +69,16 @@ class TestSession : public QObject {
     Session session(opener());
     std::atomic<bool> release = false;
     bool slow = false, quick = false;
-    session.ask(Session::Lane::slow, this, 1,
-                [&](Source&, const Ticket&) -> Result<int> {
-                  while (!release) std::this_thread::yield();
-                  return 1;
-                },
-                [&](const Result<int>&) { slow = true; });
-    session.ask(Session::Lane::quick, this, 2, [](Source& s, const Ticket&) { return s.runs(); },
-                [&](const Result<std::vector<RunRow>>&) { quick = true; });
+    session.ask(
+        Session::Lane::slow, this, 1,
+        [&](Source&, const Ticket&) -> Result<int> {
+          while (!release) std::this_thread::yield();
+          return 1;
+        },
+        [&](const Result<int>&) { slow = true; });
+    session.ask(
+        Session::Lane::quick, this, 2, [](Source& s, const Ticket&) { return s.newest_runs(10); },
+        [&](const Result<std::vector<RunRow>>&) { quick = true; });
     QTRY_VERIFY(quick);
     QVERIFY(!slow);
     release = true;
@@ -85,8 +89,9 @@ class TestSession : public QObject {
     Session session(opener());
     bool heard = false;
     auto asker = std::make_unique<QObject>();
-    session.ask(Session::Lane::quick, asker.get(), 1, [](Source& s, const Ticket&) { return s.runs(); },
-                [&](const Result<std::vector<RunRow>>&) { heard = true; });
+    session.ask(
+        Session::Lane::quick, asker.get(), 1, [](Source& s, const Ticket&) { return s.newest_runs(10); },
+        [&](const Result<std::vector<RunRow>>&) { heard = true; });
     asker.reset();
     QTRY_COMPARE(session.pending(), 0);
     QVERIFY(!heard);
@@ -110,19 +115,23 @@ class TestSession : public QObject {
     QTest::qWait(120);
     QCOMPARE(changed.size(), 0);
     auto c = store.begin("C", made::kMorning + 6000 * made::kSecond);
-    store.lookup(c, Layer::fx_graph, "0/0", made::key_of('f', "0 on"), Outcome::hit, made::kMorning + 6001 * made::kSecond, 1);
+    store.lookup(c, Layer::fx_graph, "0/0", made::key_of('f', "0 on"), Outcome::hit,
+                 made::kMorning + 6001 * made::kSecond, 1);
     store.commit();
     QTRY_VERIFY(changed.size() >= 1);
     std::int64_t count = 0;
-    session.ask(Session::Lane::quick, this, 3, [](Source& s, const Ticket& t) { return s.count({}, t); },
-                [&](const Result<std::int64_t>& n) { count = *n; });
+    session.ask(
+        Session::Lane::quick, this, 3, [](Source& s, const Ticket& t) { return s.count({}, t); },
+        [&](const Result<RowCount>& n) { count = n->rows; });
     QTRY_COMPARE(count, std::int64_t{9});
   }
 
   void leaving_while_work_waits() {
     auto session = std::make_unique<Session>(opener());
     for (int i = 0; i < 50; ++i)
-      session->ask(Session::Lane::slow, this, 10 + i, [](Source& s, const Ticket& t) { return s.overview({}, t); }, [](const Result<Overview>&) {});
+      session->ask(
+          Session::Lane::slow, this, 10 + i, [](Source& s, const Ticket& t) { return s.overview({}, t); },
+          [](const Result<Overview>&) {});
     session.reset();
   }
 };

@@ -14,7 +14,8 @@ class TestTimeline : public QObject {
     std::mt19937_64 random(seed);
     std::vector<TimelineEvent> events;
     for (std::size_t i = 0; i < n; ++i)
-      events.push_back({RowId(i + 1), Nanoseconds(random() % std::uint64_t(span)), -1, 0, Outcome(1 + random() % 5)});
+      events.push_back(
+          {RowId(i + 1), Nanoseconds(random() % std::uint64_t(span)), -1, 0, Outcome(1 + random() % 5), {}});
     return events;
   }
 
@@ -22,7 +23,8 @@ class TestTimeline : public QObject {
   void every_event_in_view_is_counted_once() {
     const auto events = random_events(5000, 1'000'000, 1);
     const Timeline t({LaneInfo{}}, events, false);
-    for (const TimelineWindow w : {TimelineWindow{0, 1'000'000, 300}, {250'000, 500'000, 1000}, {999'000, 1'000'000, 50}}) {
+    for (const TimelineWindow w :
+         {TimelineWindow{0, 1'000'000, 300}, {250'000, 500'000, 1000}, {999'000, 1'000'000, 50}}) {
       OutcomeCounts expected{}, counted{};
       RowId before_view = 0;
       Nanoseconds latest = -1;
@@ -46,7 +48,7 @@ class TestTimeline : public QObject {
 
   void marks_closer_than_three_pixels_fold() {
     std::vector<TimelineEvent> events;
-    for (int i = 0; i < 10; ++i) events.push_back({i + 1, i * 100, -1, 0, i == 4 ? Outcome::error : Outcome::hit});
+    for (int i = 0; i < 10; ++i) events.push_back({i + 1, i * 100, -1, 0, i == 4 ? Outcome::error : Outcome::hit, {}});
     const Timeline t({LaneInfo{}}, events, false);
     const auto far = t.marks(0, {0, 1000, 100});  // 10 pixels apart
     QCOMPARE(far.size(), std::size_t{10});
@@ -61,7 +63,8 @@ class TestTimeline : public QObject {
   void counts_agree_with_a_scan() {
     const auto events = random_events(3000, 100'000, 2);
     const Timeline t({LaneInfo{}}, events, false);
-    for (const auto& [from, to] : {std::pair<Nanoseconds, Nanoseconds>{0, 100'000}, {1234, 56'789}, {99'990, 100'000}, {5, 5}}) {
+    for (const auto& [from, to] :
+         {std::pair<Nanoseconds, Nanoseconds>{0, 100'000}, {1234, 56'789}, {99'990, 100'000}, {5, 5}}) {
       OutcomeCounts expected{};
       for (const TimelineEvent& e : events)
         if (e.time >= from && e.time < to) ++expected[index_of(e.outcome)];
@@ -72,7 +75,11 @@ class TestTimeline : public QObject {
   void runs_align_at_their_start() {
     std::vector<LaneInfo> lanes(2);
     lanes[0].run_start = 1000, lanes[1].run_start = 50'000;
-    const Timeline t(lanes, {{1, 1010, -1, 0, Outcome::miss}, {2, 50'010, -1, 1, Outcome::hit}, {3, kUnknownTime, -1, 1, Outcome::hit}}, true);
+    const Timeline t(lanes,
+                     {{1, 1010, -1, 0, Outcome::miss, {}},
+                      {2, 50'010, -1, 1, Outcome::hit, {}},
+                      {3, kUnknownTime, -1, 1, Outcome::hit, {}}},
+                     true);
     QCOMPARE(t.place_of(1).time, Nanoseconds{10});
     QCOMPARE(t.place_of(2).time, Nanoseconds{10});
     QCOMPARE(t.place_of(3).lane, -1);
@@ -80,7 +87,10 @@ class TestTimeline : public QObject {
   }
 
   void steps_and_nearest() {
-    const Timeline t({LaneInfo{}}, {{5, 300, -1, 0, Outcome::hit}, {6, 100, -1, 0, Outcome::hit}, {7, 200, -1, 0, Outcome::hit}}, false);
+    const Timeline t(
+        {LaneInfo{}},
+        {{5, 300, -1, 0, Outcome::hit, {}}, {6, 100, -1, 0, Outcome::hit, {}}, {7, 200, -1, 0, Outcome::hit, {}}},
+        false);
     QCOMPARE(t.neighbour(6, 1), RowId{7});
     QCOMPARE(t.neighbour(6, -1), RowId{6});
     QCOMPARE(t.neighbour(5, -1), RowId{7});

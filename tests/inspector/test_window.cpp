@@ -16,6 +16,7 @@
 
 #include "inspector/core/format.h"
 #include "inspector/models/roles.h"
+#include "inspector/ui/bars.h"
 #include "inspector/ui/charts.h"
 #include "inspector/ui/diff_view.h"
 #include "inspector/ui/main_window.h"
@@ -47,7 +48,10 @@ class TestWindow : public QObject {
     window->show();
     window->open_store(store_.qpath());
     auto* view = window.get();
-    [&] { QTRY_VERIFY(named<QTableView>(*view, QStringLiteral("Runs")) && named<QTableView>(*view, QStringLiteral("Runs"))->model()->rowCount() == 2); }();
+    [&] {
+      QTRY_VERIFY(named<QTableView>(*view, QStringLiteral("Runs")) &&
+                  named<QTableView>(*view, QStringLiteral("Runs"))->model()->rowCount() == 2);
+    }();
     return window;
   }
 
@@ -122,7 +126,8 @@ class TestWindow : public QObject {
     QTest::keyClick(table, Qt::Key_Return);
     QCOMPARE(window->workspace().place().page, PageId::diagnose);
     QLabel* why = nullptr;
-    QTRY_VERIFY((why = named<QLabel>(*window, QStringLiteral("Why"))) && why->text().contains(QStringLiteral("epilogue_fusion")));
+    QTRY_VERIFY((why = named<QLabel>(*window, QStringLiteral("Why"))) &&
+                why->text().contains(QStringLiteral("epilogue_fusion")));
     auto* causes = named<QTreeView>(*window, QStringLiteral("Causes"));
     QVERIFY(causes);
     QVERIFY(causes->currentIndex().data().toString().contains(QStringLiteral("epilogue_fusion")));
@@ -222,9 +227,91 @@ class TestWindow : public QObject {
     window.workspace().session()->watch(20);
     QTest::qWait(60);
     auto c = store.begin("C", made::kMorning + 6000 * made::kSecond);
-    store.lookup(c, Layer::fx_graph, "0/0", made::key_of('f', "0 on"), Outcome::hit, made::kMorning + 6001 * made::kSecond, 1);
+    store.lookup(c, Layer::fx_graph, "0/0", made::key_of('f', "0 on"), Outcome::hit,
+                 made::kMorning + 6001 * made::kSecond, 1);
     store.commit();
     QTRY_COMPARE(table->model()->rowCount(), 9);
+  }
+
+  void an_entry_shows_what_is_in_it() {
+    made::Store store;
+    store.fill();
+    SnapshotRecord snapshot;
+    snapshot.location = "/cache";
+    snapshot.time = made::kMorning;
+    const auto id = store.recorder().begin_snapshot(snapshot);
+    EntryRecord e;
+    e.layer = Layer::autotune;
+    e.key = "mm";
+    e.path = "autotune/mm";
+    e.guard = "L['s0'] <= 8 and 2 <= L['s1']";
+    e.metadata_json =
+        R"({"cache": {"mm": {"[(8, 8)]": {"highest": {"aten": 0.002, "triton_1": 0.001}}}}, "files": ["a.json"]})";
+    store.recorder().entry(id, e);
+    e.layer = Layer::fx_graph;
+    e.key = made::key_of('f', "0 on");
+    e.path = "fxgraph/x";
+    e.metadata_json = R"({"device_types": "needle in the metadata"})";
+    store.recorder().entry(id, e);
+    store.commit();
+    MainWindow window;
+    window.show();
+    window.open_store(store.qpath());
+    window.workspace().go(PageId::entries);
+    auto* table = named<QTableView>(window, QStringLiteral("Entries"));
+    QTRY_COMPARE(table->model()->rowCount(), 2);
+    auto* filter = named<QLineEdit>(window, QStringLiteral("Filter entries"));
+    QVERIFY(filter);
+    filter->setFocus();
+    QTest::keyClicks(filter, QStringLiteral("needle"));  // stands in the metadata alone
+    QTRY_COMPARE(table->model()->rowCount(), 1);
+    QTest::keyClicks(filter, QStringLiteral(" size>"));
+    QVERIFY(filter->property("wrong").toBool());
+    QTest::keyClick(filter, Qt::Key_Z, Qt::ControlModifier);
+    QTest::keyClick(filter, Qt::Key_Z, Qt::ControlModifier);
+    QTRY_COMPARE(table->model()->rowCount(), 2);
+    QTest::keyClicks(filter, QStringLiteral("layer:autotune"));
+    QTRY_COMPARE(table->model()->rowCount(), 1);
+    table->selectRow(0);
+    auto* tabs = named<QTabWidget>(window, QStringLiteral("Details of the entry"));
+    QTRY_COMPARE(tabs->tabText(2), QStringLiteral("Guard (2)"));
+    QVERIFY(tabs->isTabVisible(3));   // files
+    QVERIFY(tabs->isTabVisible(4));   // timings
+    QVERIFY(!tabs->isTabVisible(5));  // no pickle
+    tabs->setCurrentIndex(4);
+    QVERIFY(named<BarList>(window, QStringLiteral("Autotune timings")));
+  }
+
+  void a_compile_shows_what_its_key_was_made_of() {
+    made::Store store;
+    auto p = store.begin("make", made::kMorning);
+    std::vector<Component> parts{{"source", made::digest_of("main.cpp"), "main.cpp"},
+                                 {"toolchain[g++]", made::digest_of("g++"), "/usr/bin/g++, sha256 aa"},
+                                 {"option[-O]", made::digest_of("2"), "2"},
+                                 {"include[main.cpp]", made::digest_of("1"), "sha256 bb"},
+                                 {"include[util.h]", made::digest_of("2x"), "sha256 cc"}};
+    LookupRecord r;
+    r.layer = Layer::code;
+    r.key = "kabc";
+    r.outcome = Outcome::miss;
+    r.status = "full_miss";
+    r.time = made::kMorning + made::kSecond;
+    r.cost = made::kSecond;
+    for (const Component& c : parts) r.components.push_back(&c);
+    store.recorder().lookup(p, r);
+    store.commit();
+    MainWindow window;
+    window.show();
+    window.open_store(store.qpath());
+    window.workspace().go(PageId::compiles);
+    auto* jobs = named<QTableView>(window, QStringLiteral("Compiles"));
+    QTRY_VERIFY((jobs = named<QTableView>(window, QStringLiteral("Compiles"))) && jobs->model()->rowCount() == 1);
+    QCOMPARE(jobs->model()->index(0, 2).data().toString(), QStringLiteral("main.cpp"));
+    QCOMPARE(jobs->model()->index(0, 3).data().toString(), QStringLiteral("g++"));
+    auto* tabs = named<QTabWidget>(window, QStringLiteral("Details of the compile"));
+    QTRY_COMPARE(tabs->tabText(1), QStringLiteral("Files (2)"));
+    QTest::mouseClick(named<QPushButton>(window, QStringLiteral("Why this compile went as it did")), Qt::LeftButton);
+    QCOMPARE(window.workspace().place().page, PageId::diagnose);
   }
 
   void layouts_are_remembered() {
@@ -241,15 +328,18 @@ class TestWindow : public QObject {
     QStringList unnamed;
     const auto walk = [&](const QString& page) {
       for (QWidget* w : window->findChildren<QWidget*>()) {
-        if (!w->isVisible() || w->focusPolicy() == Qt::NoFocus || w->objectName().startsWith(QStringLiteral("qt_"))) continue;
+        if (!w->isVisible() || w->focusPolicy() == Qt::NoFocus || w->objectName().startsWith(QStringLiteral("qt_")))
+          continue;
         if (qobject_cast<QLabel*>(w)) continue;
         QAccessibleInterface* a = QAccessible::queryAccessibleInterface(w);
         if (!a || a->text(QAccessible::Name).isEmpty())
-          unnamed << QStringLiteral("%1: %2 in %3").arg(page, QString::fromLatin1(w->metaObject()->className()),
-                                                        w->parentWidget() ? w->parentWidget()->accessibleName() : QString());
+          unnamed << QStringLiteral("%1: %2 in %3")
+                         .arg(page, QString::fromLatin1(w->metaObject()->className()),
+                              w->parentWidget() ? w->parentWidget()->accessibleName() : QString());
       }
     };
-    for (const PageId page : {PageId::overview, PageId::history, PageId::entries, PageId::diagnose, PageId::compare}) {
+    for (const PageId page :
+         {PageId::overview, PageId::history, PageId::entries, PageId::compiles, PageId::diagnose, PageId::compare}) {
       window->workspace().go(page);
       QTest::qWait(30);
       walk(QString::number(int(page)));
@@ -259,9 +349,12 @@ class TestWindow : public QObject {
   }
 
   void colours_stand_in_the_theme_alone() {
-    static const QRegularExpression literal(QStringLiteral("#[0-9a-fA-F]{3,8}\\b|\\bQColor\\s*\\(\\s*(?:0x|\\d|\")|\\bqRgba?\\(|\\bQColorConstants\\b|\\bQt::(?:red|green|blue|white|black|gray|darkGray|lightGray|yellow|cyan|magenta)\\b"));
+    static const QRegularExpression literal(
+        QStringLiteral("#[0-9a-fA-F]{3,8}\\b|\\bQColor\\s*\\(\\s*(?:0x|\\d|\")|\\bqRgba?\\(|\\bQColorConstants\\b|"
+                       "\\bQt::(?:red|green|blue|white|black|gray|darkGray|lightGray|yellow|cyan|magenta)\\b"));
     QStringList found;
-    QDirIterator files(QStringLiteral(KEYHOLE_SOURCE_DIR "/inspector"), {QStringLiteral("*.cpp"), QStringLiteral("*.h")}, QDir::Files, QDirIterator::Subdirectories);
+    QDirIterator files(QStringLiteral(KEYHOLE_SOURCE_DIR "/inspector"),
+                       {QStringLiteral("*.cpp"), QStringLiteral("*.h")}, QDir::Files, QDirIterator::Subdirectories);
     int seen = 0;
     while (files.hasNext()) {
       QFile file(files.next());
@@ -271,7 +364,8 @@ class TestWindow : public QObject {
       int number = 0;
       for (const QString& line : QString::fromUtf8(file.readAll()).split(u'\n')) {
         ++number;
-        if (literal.match(line).hasMatch()) found << QStringLiteral("%1:%2: %3").arg(file.fileName()).arg(number).arg(line);
+        if (literal.match(line).hasMatch())
+          found << QStringLiteral("%1:%2: %3").arg(file.fileName()).arg(number).arg(line);
       }
     }
     QVERIFY(seen > 20);

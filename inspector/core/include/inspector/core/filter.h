@@ -7,14 +7,17 @@
 //   op     := ":" (contains, or equals for layers and outcomes) | "=" | "!=" | "<" | "<=" | ">" | ">="
 //   value  := word | "quoted text" | /regular expression/
 //
-// `:` looks without regard to case, = and != compare whole texts as they are. Numbers take units: 250us 3s 5min 2h for durations, 64KB 5MiB for sizes, 10:01 or
-// 2026-11-21 for times. A value without a field is looked for in the key, the function, the file, the run and the reason.
+// `:` looks without regard to case, = and != compare whole texts as they are. Numbers take units: 250us 3s 5min 2h for
+// durations, 64KB 5MiB for sizes, 10:01 or 2026-11-21 for times. A value without a field is looked for in the key, the
+// function, the file, the run and the reason.
 #pragma once
 
 #include <QRegularExpression>
 #include <QString>
 #include <QStringList>
+#include <memory>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "keyhole/db/rows.h"
@@ -22,8 +25,27 @@
 namespace keyhole::inspector {
 
 enum class Field {
-  any, id, run, layer, outcome, key, compile, function, file, direction, rank, time, cost, saved, duration, status, reason,
-  guard, size, state, location
+  any,
+  id,
+  run,
+  layer,
+  outcome,
+  key,
+  compile,
+  function,
+  file,
+  direction,
+  rank,
+  time,
+  cost,
+  saved,
+  duration,
+  status,
+  reason,
+  guard,
+  size,
+  state,
+  location
 };
 enum class FieldType { text, word, number, duration, size, time };  ///< word: one of a closed set
 enum class Op { contains, equal, not_equal, less, less_equal, greater, greater_equal, regex };
@@ -44,6 +66,8 @@ struct FilterTerm {
   QString text;
   double number = 0;
   QRegularExpression regex;  ///< set where op is regex
+  std::shared_ptr<const std::unordered_set<RowId>>
+      also;  ///< field any: rows that hold it elsewhere (full text); null: none
 };
 
 struct FilterNode {
@@ -71,7 +95,8 @@ bool matches(const FilterNode& node, const LookupRow& row);
 bool matches(const FilterNode& node, const EntryRow& row);
 
 /// What may stand at the cursor: field names, then the values of a closed set; each the whole word to insert.
-QStringList complete_filter(const QString& text, int cursor);
+/// `entries`: of the filter of entries; else of that of lookups.
+QStringList complete_filter(const QString& text, int cursor, bool entries = false);
 /// The chips of a filter: its top-level conditions, each as the user wrote it, with its place in the text.
 struct FilterChip {
   QString text;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store opened by the window: two threads, each with a Source of its own. Short questions go to `quick`, so that a page
-// of rows never waits behind the explanation of 500 misses, which goes to `slow`.
+// A store opened by the window: three threads, each with a Source of its own. Short questions go to `quick`, so that a
+// page of rows never waits behind the explanation of 500 misses, which goes to `slow`. What reads the whole store goes
+// to `scan`, in steps, so that its questions share one reading.
 #pragma once
 
 #include <QObject>
@@ -19,21 +20,23 @@ class Session : public QObject {
   Q_OBJECT
  public:
   using Opener = std::function<Result<std::unique_ptr<Source>>()>;
-  enum class Lane { quick, slow };
+  enum class Lane { quick, slow, scan };
 
   /// Opens in the background: opened() or failed() follows. Questions asked meanwhile wait for it.
   explicit Session(Opener opener, QObject* parent = nullptr);
   ~Session() override;  ///< waits for the question in progress only
 
-  /// Runs `work(Source&, const Ticket&)` on a thread of the session, then `done(result)` on this one. Of the questions that
-  /// an asker puts on one channel only the newest is answered: older ones are skipped, or their answers dropped. Nothing is
-  /// answered once the asker is gone.
+  /// Runs `work(Source&, const Ticket&)` on a thread of the session, then `done(result)` on this one. Of the questions
+  /// that an asker puts on one channel only the newest is answered: older ones are skipped, or their answers dropped.
+  /// Nothing is answered once the asker is gone.
   template <class Work, class Done>
   void ask(Lane lane, QObject* asker, int channel, Work work, Done done) {
     using Answer = std::invoke_result_t<Work&, Source&, const Ticket&>;
     post(lane, asker, channel,
-         [work = std::move(work), done = std::move(done)](Result<Source*> source, const Ticket& ticket) mutable -> std::function<void()> {
-           auto answer = std::make_shared<Answer>(source ? work(**source, ticket) : Answer(tl::unexpect, source.error()));
+         [work = std::move(work), done = std::move(done)](Result<Source*> source,
+                                                          const Ticket& ticket) mutable -> std::function<void()> {
+           auto answer =
+               std::make_shared<Answer>(source ? work(**source, ticket) : Answer(tl::unexpect, source.error()));
            return [answer, done = std::move(done)]() mutable { done(std::move(*answer)); };
          });
   }
@@ -56,7 +59,7 @@ class Session : public QObject {
   void post(Lane lane, QObject* asker, int channel, Job job);
   void check_version();
 
-  std::unique_ptr<Worker> workers_[2];
+  std::unique_ptr<Worker> workers_[3];
   std::map<std::pair<QObject*, int>, std::shared_ptr<std::atomic<std::uint64_t>>> latest_;
   std::uint64_t counter_ = 0;
   int pending_ = 0;

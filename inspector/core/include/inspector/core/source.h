@@ -18,7 +18,8 @@ namespace keyhole::inspector {
 class Ticket {
  public:
   Ticket() = default;
-  Ticket(std::shared_ptr<const std::atomic<std::uint64_t>> latest, std::uint64_t mine) : latest_(std::move(latest)), mine_(mine) {}
+  Ticket(std::shared_ptr<const std::atomic<std::uint64_t>> latest, std::uint64_t mine)
+      : latest_(std::move(latest)), mine_(mine) {}
   [[nodiscard]] bool stale() const { return latest_ && latest_->load(std::memory_order_relaxed) != mine_; }
 
  private:
@@ -59,13 +60,27 @@ struct Overview {
   };
   std::vector<LayerRow> layers;  ///< those that occur
   LayerCounts total{};
-  double lost = 0;   ///< a miss of an inner layer within one of an outer counts once
+  double lost = 0;  ///< a miss of an inner layer within one of an outer counts once
   double saved = 0;
   Nanoseconds bucket_width = 0;
-  std::vector<Bucket> buckets;  ///< of the lookups with a time, in its order; runs that lie far apart leave no gap
-  std::vector<RunRow> runs;     ///< newest first
+  std::vector<Bucket> buckets;      ///< of the lookups with a time, in its order; runs that lie far apart leave no gap
+  std::vector<RunRow> runs;         ///< newest first; the newest ones where they are many
   std::vector<double> lost_by_run;  ///< beside runs
-  bool newest_only = false;  ///< there are more lookups than these figures take in: they are of the newest ones
+  std::int64_t all_runs = 0;        ///< how many hold a lookup that passes
+  /// How far the reading came, the newest lookups first. Until it is complete, ask again: each question reads on.
+  std::int64_t read = 0, whole = 0;
+  [[nodiscard]] bool complete() const { return read >= whole; }
+};
+
+/// How many rows a query has; while the counting goes on, how many at least.
+struct RowCount {
+  std::int64_t rows = 0;
+  bool complete = true;  ///< false: ask again, each question counts on
+};
+
+/// What part of time a timeline is asked for.
+struct TimeSpan {
+  Nanoseconds begin = 0, end = 0;
 };
 
 /// Misses of one cause.
@@ -98,11 +113,55 @@ struct KeyDifference {
   std::vector<ComponentChange> changes;
 };
 
+struct EntryFile {
+  std::string path;
+  std::int64_t size = -1;  ///< -1: not known
+};
+
 struct EntryDetails {
   EntryRow entry;
   SnapshotRow snapshot;
   std::vector<LookupRow> users;   ///< lookups of its key, newest first
   std::vector<TextRecord> texts;  ///< of the compile that made or used it: graphs, code
+  // Of the file itself, where it still lies where it was seen. Nothing in it is executed.
+  std::vector<std::pair<std::string, std::string>> own_texts;  ///< title, text
+  std::vector<std::string> would_run;                          ///< callables that loading it as a pickle would call
+  std::vector<std::string> suspicious;                         ///< those of them that have no business in a cache entry
+  std::string tree;                                            ///< the whole value as Python would print it
+  std::string file_note;         ///< why there is nothing of the file; empty: it was read, or it is no pickle
+  std::vector<EntryFile> files;  ///< of its bundle, and what it needs
+};
+
+/// One run of a compiler through `keyhole cc`.
+struct CompileJob {
+  LookupRow row;
+  std::string source;    ///< as the command names it; empty: not recorded
+  std::string compiler;  ///< path of its driver; empty: not recorded
+};
+
+struct CompileJobDetails {
+  CompileJob job;
+  std::shared_ptr<ComponentPool> pool;
+  std::vector<ComponentPtr>
+      components;       ///< "source", "option[-O2]", "toolchain[cc1plus]", "include[/usr/include/x.h]", …
+  std::string command;  ///< as it was typed; where the store does not hold the result: put together from the parts
+  bool exact_command = false;
+  std::string out, err;  ///< what the compiler said, replayed on a hit
+  bool stored = false;   ///< the result is in the store
+};
+
+/// How often each component of a layer's keys changes.
+struct Changing {
+  struct Row {
+    std::string component;
+    std::int64_t changes = 0;   ///< between two lookups of the same compile
+    std::int64_t values = 0;    ///< different ones that were seen
+    std::string before, after;  ///< of the newest change
+    RowId lookup = 0;           ///< the newest one that it changed in
+  };
+  std::vector<Row> rows;      ///< the most often changing first
+  std::int64_t compared = 0;  ///< pairs of lookups
+  std::int64_t lookups = 0;   ///< the newest ones of the layer, which these pairs are of
 };
 
 struct CompileTexts {
@@ -117,23 +176,35 @@ class Source {
   /// Changes when another process has written to the store. Costs a writer nothing.
   virtual Result<std::int64_t> version() = 0;
 
-  virtual Result<std::int64_t> count(const LookupQuery& query, const Ticket& ticket) = 0;
+  /// Work that lasts looks at `ticket` and ends early, with any answer, once nobody waits for it.
+  virtual void work_for(const Ticket& ticket) = 0;
+
+  virtual Result<RowCount> count(const LookupQuery& query, const Ticket& ticket) = 0;
   /// Rows `first` … of the result of a query; fewer at its end.
   virtual Result<std::vector<LookupRow>> rows(const LookupQuery& query, std::int64_t first, std::size_t limit) = 0;
-  virtual Result<TimelinePtr> timeline(const FilterNode& filter, bool aligned, const Ticket& ticket) = 0;
+  /// Every event where they are few enough to hold; else the lanes of the newest runs (see Timeline::is_part) as seen
+  /// within `window`, absent: all of time.
+  virtual Result<TimelinePtr> timeline(const FilterNode& filter, bool aligned, std::optional<TimeSpan> window,
+                                       const Ticket& ticket) = 0;
   virtual Result<Overview> overview(const FilterNode& filter, const Ticket& ticket) = 0;
   /// Causes of the misses that pass the filter, the most expensive first; of the newest `limit` misses.
   virtual Result<std::vector<CauseCost>> causes(const FilterNode& filter, std::size_t limit, const Ticket& ticket) = 0;
 
-  virtual Result<std::vector<RunRow>> runs() = 0;
+  virtual Result<std::vector<RunRow>> newest_runs(std::size_t limit) = 0;  ///< the order of time
+  virtual Result<std::optional<RunRow>> run_named(const std::string& name) = 0;
   virtual Result<std::optional<LookupRow>> lookup(RowId id) = 0;
   virtual Result<std::vector<LookupRow>> with_key_prefix(const std::string& prefix, std::size_t limit) = 0;
   virtual Result<Explanation> explanation(RowId lookup, std::optional<RowId> against) = 0;
   virtual Result<KeyBreakdown> breakdown(RowId lookup, const Ticket& ticket) = 0;
+  virtual Result<Changing> changing(Layer layer, const Ticket& ticket) = 0;
   virtual Result<KeyDifference> difference(RowId before, RowId after) = 0;
   virtual Result<CompileTexts> texts(RowId lookup) = 0;
 
-  virtual Result<std::int64_t> count_entries(const EntryQuery& query, const Ticket& ticket) = 0;
+  /// Compiles of layers `cuda` and `code` by `keyhole cc`, the newest first.
+  virtual Result<std::vector<CompileJob>> compile_jobs(std::size_t limit, const Ticket& ticket) = 0;
+  virtual Result<CompileJobDetails> compile_job(RowId lookup) = 0;
+
+  virtual Result<RowCount> count_entries(const EntryQuery& query, const Ticket& ticket) = 0;
   virtual Result<std::vector<EntryRow>> entries(const EntryQuery& query, std::int64_t first, std::size_t limit) = 0;
   virtual Result<EntryDetails> entry(RowId id) = 0;
   virtual Result<std::vector<Problem>> problems(RowId run) = 0;

@@ -6,49 +6,35 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "inspector/core/census.h"
 #include "inspector/core/source.h"
 
 namespace keyhole::inspector {
 
-/// Adds lookups up, one at a time, so that a store need not hold them at once.
-class OverviewBuilder {
- public:
-  void add(const LookupRow& row);
-  /// `runs` in the order of time; those without a lookup that was added are left out where `filtered`.
-  Overview finish(std::vector<RunRow> runs, bool filtered) &&;
-
- private:
-  struct Point {
-    Nanoseconds time;
-    std::uint8_t layer, outcome;
-  };
-  // What the misses of one compile cost: the outermost layer that knows it, since what lies within is its part.
-  struct CompileCost {
-    RowId run = 0;
-    std::uint8_t layer = 0xff;
-    double seconds = 0;
-  };
-  Overview overview_;
-  std::vector<Point> points_;
-  std::map<Layer, Overview::LayerRow> layers_;
-  std::unordered_map<std::string, CompileCost> costs_;
-  std::unordered_map<RowId, std::int64_t> run_lookups_;
-  std::unordered_map<RowId, Nanoseconds> run_start_;  // earliest lookup: imported runs tell no start of their own
-};
-
-/// Collects lookups into the lanes of a timeline.
+/// Collects lookups into the lanes of a timeline: a lane a run, process and layer, the newest run on top.
 class TimelineBuilder {
  public:
-  /// `runs` in the order of time: the lanes follow it.
+  /// `runs` in the order of time: the lanes follow it. Runs without a start begin with their first event.
   explicit TimelineBuilder(const std::vector<RunRow>& runs);
-  void add(const LookupRow& row);
-  TimelinePtr finish(bool aligned) &&;
+  void add(const LookupPoint& point, RowId run, std::optional<int> rank);
+  void add(const Census::Cell& cell, std::int64_t seconds, RowId run, std::optional<int> rank);
+  /// In a lane of its own above all others.
+  void add_to_all(const Census::Cell& cell, std::int64_t seconds);
+  void add_to_all(const LookupPoint& point);
+  [[nodiscard]] std::size_t lanes() const { return lanes_.size(); }
+  Timeline finish(bool aligned) &&;
 
  private:
+  std::uint32_t lane_of(RowId run, RowId process, Layer layer, std::optional<int> rank, Nanoseconds time);
+  std::uint32_t all_lane();
+  struct Run {
+    std::int64_t place = 0;
+    QString name;
+    Nanoseconds start = kUnknownTime;
+  };
   std::map<std::tuple<std::int64_t, RowId, Layer>, std::uint32_t> lane_of_;  // run's place, process, layer
-  std::unordered_map<RowId, std::pair<std::int64_t, Nanoseconds>> runs_;     // place and start
+  std::unordered_map<RowId, Run> runs_;
   std::vector<LaneInfo> lanes_;
-  std::vector<Nanoseconds> first_;  // beside lanes_: earliest event of the lane
   std::vector<TimelineEvent> events_;
 };
 

@@ -15,8 +15,9 @@ class EntryModel : public PagedModel<EntryRow, EntryQuery> {
 
  protected:
   QVariant cell(const EntryRow& row, int column, int role) const override;
-  Result<std::vector<EntryRow>> fetch(Source& source, const EntryQuery& query, qint64 first, std::size_t limit) const override;
-  Result<std::int64_t> count(Source& source, const EntryQuery& query, const Ticket& ticket) const override;
+  Result<std::vector<EntryRow>> fetch(Source& source, const EntryQuery& query, qint64 first,
+                                      std::size_t limit) const override;
+  Result<RowCount> count(Source& source, const EntryQuery& query, const Ticket& ticket) const override;
 };
 
 }  // namespace keyhole::inspector

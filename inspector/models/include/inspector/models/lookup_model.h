@@ -16,8 +16,9 @@ class LookupModel : public PagedModel<LookupRow, LookupQuery> {
 
  protected:
   QVariant cell(const LookupRow& row, int column, int role) const override;
-  Result<std::vector<LookupRow>> fetch(Source& source, const LookupQuery& query, qint64 first, std::size_t limit) const override;
-  Result<std::int64_t> count(Source& source, const LookupQuery& query, const Ticket& ticket) const override;
+  Result<std::vector<LookupRow>> fetch(Source& source, const LookupQuery& query, qint64 first,
+                                       std::size_t limit) const override;
+  Result<RowCount> count(Source& source, const LookupQuery& query, const Ticket& ticket) const override;
 };
 
 }  // namespace keyhole::inspector

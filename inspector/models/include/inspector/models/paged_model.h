@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A table over a query result of any size. Holds the pages around what is looked at and asks the session for others, one
-// at a time, the newest wish first; a cell whose page is under way shows an ellipsis. The rows of the former query stay
-// until the first page of the new one is there. Nothing here blocks.
+// A table over a query result of any size. Holds the pages around what is looked at and asks the session for others,
+// one at a time, the newest wish first; a cell whose page is under way shows an ellipsis. The rows of the former query
+// stay until the first page of the new one is there. Nothing here blocks.
 #pragma once
 
 #include <QAbstractTableModel>
@@ -18,10 +18,15 @@ class PagedModelBase : public QAbstractTableModel {
  public:
   using QAbstractTableModel::QAbstractTableModel;
   [[nodiscard]] virtual qint64 total() const = 0;  ///< rows of the result; -1: not counted yet
-  virtual void reload() = 0;                       ///< asks again, keeping what is shown until the answer is there
+  [[nodiscard]] virtual qint64 counted_so_far() const = 0;
+  /// A view shows one stretch of a long result at a time: where it begins.
+  [[nodiscard]] virtual qint64 stretch() const = 0;
+  virtual void set_stretch(qint64 first) = 0;
+  virtual void reload() = 0;  ///< asks again, keeping what is shown until the answer is there
  Q_SIGNALS:
   void loaded();  ///< the first page of a query, or all that there is
   void counted(qint64 rows);
+  void counting();  ///< counted_so_far() has grown
   void failed(const keyhole::Error& error);
 };
 
@@ -31,8 +36,9 @@ class PagedModel : public PagedModelBase {
  public:
   static constexpr int kPage = 200;
   static constexpr std::size_t kPages = 40;  // 8,000 rows of about 1 KB
-  // QTableView cannot show more rows than INT_MAX / row height.
-  static constexpr qint64 kMaxRows = 40'000'000;
+  // Of one stretch. A header view keeps 8 bytes a row and walks over them whenever rows come or go: 10 million rows
+  // hold up the window for 100 ms, a million for less than 10.
+  static constexpr qint64 kStretch = 1'000'000;
 
   explicit PagedModel(QObject* parent) : PagedModelBase(parent) {}
 
@@ -42,6 +48,7 @@ class PagedModel : public PagedModelBase {
     pages_.clear();
     rows_ = 0;
     counted_ = -1;
+    so_far_ = first_row_ = 0;
     first_here_ = false;
     in_flight_ = wanted_ = -1;
     endResetModel();
@@ -49,6 +56,7 @@ class PagedModel : public PagedModelBase {
   }
   void set_query(Query query) {
     query_ = std::move(query);
+    first_row_ = 0;
     if (session_) restart();
   }
   [[nodiscard]] const Query& query() const { return query_; }
@@ -62,6 +70,19 @@ class PagedModel : public PagedModelBase {
     if (rows_ == 0) restart();
   }
   [[nodiscard]] qint64 total() const override { return counted_; }
+  [[nodiscard]] qint64 counted_so_far() const override { return so_far_; }
+  [[nodiscard]] qint64 stretch() const override { return first_row_; }
+  void set_stretch(qint64 first) override {
+    first = std::max<qint64>(0, first / kStretch * kStretch);
+    if (first == first_row_ || first >= so_far_ || !session_) return;
+    beginResetModel();
+    session_->drop(this, kPageChannel);
+    in_flight_ = wanted_ = -1;
+    pages_.clear();
+    first_row_ = first;
+    rows_ = rows_of_stretch();
+    endResetModel();
+  }
 
   /// Null where the page is not there (it is asked for).
   const Row* row_at(int row) const {
@@ -96,7 +117,7 @@ class PagedModel : public PagedModelBase {
  protected:
   virtual QVariant cell(const Row& row, int column, int role) const = 0;
   virtual Result<std::vector<Row>> fetch(Source& source, const Query& query, qint64 first, std::size_t limit) const = 0;
-  virtual Result<std::int64_t> count(Source& source, const Query& query, const Ticket& ticket) const = 0;
+  virtual Result<RowCount> count(Source& source, const Query& query, const Ticket& ticket) const = 0;
 
  private:
   enum Channel { kFirst, kCount, kPageChannel };
@@ -112,6 +133,7 @@ class PagedModel : public PagedModelBase {
     in_flight_ = wanted_ = -1;
     first_here_ = false;
     counted_ = -1;
+    so_far_ = 0;
     session_->ask(
         Session::Lane::quick, this, kFirst,
         [this, query = query_](Source& s, const Ticket&) { return fetch(s, query, 0, kPage); },
@@ -124,7 +146,9 @@ class PagedModel : public PagedModelBase {
           pages_.clear();
           first_here_ = true;
           if (rows->size() < kPage) counted_ = qint64(rows->size());
-          rows_ = counted_ >= 0 ? int(std::min(counted_, kMaxRows)) : int(rows->size());
+          so_far_ = counted_ >= 0 ? counted_ : std::max(so_far_, qint64(rows->size()));
+          first_row_ = 0;
+          rows_ = rows_of_stretch();
           pages_[0] = {std::move(*rows), ++clock_, false};
           endResetModel();
           Q_EMIT loaded();
@@ -133,30 +157,43 @@ class PagedModel : public PagedModelBase {
     ask_count();
   }
 
+  [[nodiscard]] int rows_of_stretch() const { return int(std::clamp<qint64>(so_far_ - first_row_, 0, kStretch)); }
+
   void ask_count() {
     session_->ask(
-        Session::Lane::slow, this, kCount,
+        Session::Lane::scan, this, kCount,
         [this, query = query_](Source& s, const Ticket& t) { return count(s, query, t); },
-        [this](Result<std::int64_t> n) {
+        [this](Result<RowCount> n) {
           if (!n) {
             Q_EMIT failed(n.error());
             return;
           }
-          if (*n == counted_) return;
-          counted_ = *n;
-          if (!first_here_) return;
-          const int rows = int(std::min<qint64>(*n, kMaxRows));
-          if (rows > rows_) {
-            beginInsertRows({}, rows_, rows - 1);
-            rows_ = rows;
-            endInsertRows();
-          } else if (rows < rows_) {
-            beginRemoveRows({}, rows, rows_ - 1);
-            rows_ = rows;
-            endRemoveRows();
+          if (!n->complete) {
+            show_count(std::max(so_far_, qint64(n->rows)));
+            Q_EMIT counting();
+            ask_count();
+            return;
           }
-          Q_EMIT counted(counted_);
+          if (n->rows == counted_) return;
+          counted_ = n->rows;
+          show_count(counted_);
+          if (first_here_) Q_EMIT counted(counted_);
         });
+  }
+
+  void show_count(qint64 n) {
+    so_far_ = n;
+    if (!first_here_) return;
+    const int rows = rows_of_stretch();
+    if (rows > rows_) {
+      beginInsertRows({}, rows_, rows - 1);
+      rows_ = rows;
+      endInsertRows();
+    } else if (rows < rows_) {
+      beginRemoveRows({}, rows, rows_ - 1);
+      rows_ = rows;
+      endRemoveRows();
+    }
   }
 
   void want(int page) {
@@ -165,7 +202,9 @@ class PagedModel : public PagedModelBase {
     in_flight_ = page;
     session_->ask(
         Session::Lane::quick, this, kPageChannel,
-        [this, query = query_, page](Source& s, const Ticket&) { return fetch(s, query, qint64(page) * kPage, kPage); },
+        [this, query = query_, from = first_row_ + qint64(page) * kPage](Source& s, const Ticket&) {
+          return fetch(s, query, from, kPage);
+        },
         [this, page](Result<std::vector<Row>> rows) {
           in_flight_ = -1;
           if (!rows) {
@@ -173,14 +212,16 @@ class PagedModel : public PagedModelBase {
             return;
           }
           if (pages_.size() >= kPages) {
-            const auto oldest = std::min_element(pages_.begin(), pages_.end(),
-                                                 [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
+            const auto oldest = std::min_element(pages_.begin(), pages_.end(), [](const auto& a, const auto& b) {
+              return a.second.used < b.second.used;
+            });
             pages_.erase(oldest);
           }
           pages_[page] = {std::move(*rows), ++clock_, false};
           const int first = page * kPage, last = std::min(rows_, first + kPage) - 1;
           if (first <= last) Q_EMIT dataChanged(index(first, 0), index(last, columnCount() - 1));
-          if (const auto next = pages_.find(wanted_); wanted_ >= 0 && (next == pages_.end() || next->second.stale)) want(wanted_);
+          if (const auto next = pages_.find(wanted_); wanted_ >= 0 && (next == pages_.end() || next->second.stale))
+            want(wanted_);
         });
   }
 
@@ -189,7 +230,7 @@ class PagedModel : public PagedModelBase {
   std::map<int, Page> pages_;
   mutable std::uint64_t clock_ = 0;
   int rows_ = 0, in_flight_ = -1, wanted_ = -1;
-  qint64 counted_ = -1;
+  qint64 counted_ = -1, so_far_ = 0, first_row_ = 0;
   bool first_here_ = false;
 };
 

@@ -2,17 +2,17 @@
 // What the pages of a window share: the store, the filter, the selected lookup, where one stands, and what went wrong.
 #pragma once
 
-#include <QElapsedTimer>
 #include <QObject>
 #include <QString>
 #include <memory>
 #include <vector>
 
 #include "inspector/core/session.h"
+#include "inspector/models/filter_stack.h"
 
 namespace keyhole::inspector {
 
-enum class PageId { start, overview, history, entries, components, diagnose, compare };
+enum class PageId { start, overview, history, entries, compiles, diagnose, compare };
 
 /// Somewhere to come back to.
 struct Place {
@@ -38,15 +38,16 @@ class Workspace : public QObject {
   [[nodiscard]] Session* session() const { return session_.get(); }
   [[nodiscard]] const QString& store_name() const { return name_; }
 
-  [[nodiscard]] const Filter& filter() const { return filter_; }
-  /// A filter with an error is kept for the eye and not applied: pages keep the last good one.
-  /// `typed`: one of many key strokes, which undo takes back together.
-  void set_filter(const QString& text, bool typed = false);
-  [[nodiscard]] const Filter& good_filter() const { return good_; }
-  void undo_filter();
-  void redo_filter();
-  [[nodiscard]] bool can_undo_filter() const { return filter_at_ > 0; }
-  [[nodiscard]] bool can_redo_filter() const { return filter_at_ + 1 < filters_.size(); }
+  [[nodiscard]] FilterStack& lookup_filter() { return lookup_filter_; }
+  [[nodiscard]] FilterStack& entry_filter() { return entry_filter_; }
+  // Of lookups:
+  [[nodiscard]] const Filter& filter() const { return lookup_filter_.filter(); }
+  [[nodiscard]] const Filter& good_filter() const { return lookup_filter_.good(); }
+  void set_filter(const QString& text, bool typed = false) { lookup_filter_.set(text, typed); }
+  void undo_filter() { lookup_filter_.undo(); }
+  void redo_filter() { lookup_filter_.redo(); }
+  [[nodiscard]] bool can_undo_filter() const { return lookup_filter_.can_undo(); }
+  [[nodiscard]] bool can_redo_filter() const { return lookup_filter_.can_redo(); }
 
   [[nodiscard]] RowId selected() const { return place_.lookup; }
   void select(RowId lookup);  ///< without a step in the history: moving along a table is not a journey
@@ -68,7 +69,7 @@ class Workspace : public QObject {
  Q_SIGNALS:
   void store_changed();  ///< another store, or none
   void opened();
-  void rows_changed();   ///< the store has grown
+  void rows_changed();  ///< the store has grown
   void filter_changed();
   void selection_changed(keyhole::RowId lookup);
   void place_changed();
@@ -77,14 +78,10 @@ class Workspace : public QObject {
 
  private:
   void apply(const Place& place);
-  void apply_filter(const QString& text);
 
   std::unique_ptr<Session> session_;
   QString name_;
-  Filter filter_, good_;
-  std::vector<QString> filters_{QString()};
-  std::size_t filter_at_ = 0;
-  QElapsedTimer last_typed_;
+  FilterStack lookup_filter_{false}, entry_filter_{true};
   Place place_{PageId::start, {}, 0, 0, {}};
   std::vector<Place> places_{place_};
   std::size_t at_ = 0;

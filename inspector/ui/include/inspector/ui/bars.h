@@ -26,7 +26,7 @@ class NodeModel;
 class FilterBar : public QWidget {
   Q_OBJECT
  public:
-  explicit FilterBar(Workspace& workspace, QWidget* parent = nullptr);
+  explicit FilterBar(FilterStack& filters, QWidget* parent = nullptr);
   [[nodiscard]] QLineEdit* edit() const { return edit_; }
 
  protected:
@@ -36,7 +36,7 @@ class FilterBar : public QWidget {
   void show_filter();
   void complete();
 
-  Workspace& workspace_;
+  FilterStack& filters_;
   QLineEdit* edit_;
   QLabel* error_;
   QWidget* chips_;

@@ -6,7 +6,6 @@
 #include "inspector/ui/page.h"
 
 class QLabel;
-class QLineEdit;
 class QPlainTextEdit;
 class QStackedWidget;
 class QTabWidget;
@@ -15,6 +14,7 @@ class QTreeView;
 
 namespace keyhole::inspector {
 
+class BarList;
 class EmptyState;
 class EntryModel;
 class NodeModel;
@@ -44,21 +44,23 @@ class EntriesPage : public Page {
   void clear() override;
 
  private:
-  void apply_filter(const QString& text);
+  void apply_filter();
+  void show_timings(const EntryRecord& entry);
+  void show_danger(const EntryDetails& details);
   void show_entry(RowId id);
   void show_details(const EntryDetails& details);
 
   EntryModel* model_;
   QTableView* view_;
-  QLineEdit* filter_;
-  QLabel *error_, *count_, *head_;
+  QLabel *count_, *head_, *timings_note_, *danger_note_;
   EmptyState* empty_;
   QStackedWidget* stack_;
   QTabWidget* tabs_;
-  NodeModel *facts_, *users_, *texts_;
-  QTreeView* facts_view_;
-  QTableView *users_view_, *texts_view_;
-  QPlainTextEdit *source_, *guard_;
+  NodeModel *facts_, *users_, *texts_, *guard_, *files_, *calls_;
+  BarList* timings_;
+  QTreeView *facts_view_, *guard_view_;
+  QTableView *users_view_, *texts_view_, *files_view_, *calls_view_;
+  QPlainTextEdit *source_, *tree_;
   RowId shown_ = 0;
 };
 

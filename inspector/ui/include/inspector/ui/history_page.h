@@ -8,6 +8,8 @@ class QLabel;
 class QSplitter;
 class QStackedWidget;
 class QTableView;
+class QTimer;
+class QToolButton;
 
 namespace keyhole::inspector {
 
@@ -32,6 +34,7 @@ class LookupTable : public QWidget {
   LookupModel* model_;
   QTableView* view_;
   QLabel* count_;
+  QToolButton *earlier_, *later_;  // stretches of a result that is too long for one scroll bar
   EmptyState* empty_;
   QStackedWidget* stack_;
 };
@@ -51,6 +54,7 @@ class TimelinePanel : public Page {
   TimelineView* view_;
   QCheckBox* aligned_;
   QLabel* note_;
+  QTimer* moved_;  // runs while the user still moves through time
 };
 
 /// All lookups, as a table and over time; the selection of both is one.

@@ -6,14 +6,15 @@
 class QLabel;
 class QLineEdit;
 class QPlainTextEdit;
+class QTabWidget;
 class QTreeView;
 
 namespace keyhole::inspector {
 
 class NodeModel;
 
-/// What the key of the selected lookup is made of: components by group, how many other keys share each value, how often
-/// each changes.
+/// What the key of the selected lookup is made of: components by group, how many other keys share each value; and which
+/// components change most often in all keys of its layer.
 class KeyPage : public Page {
   Q_OBJECT
  public:
@@ -25,12 +26,15 @@ class KeyPage : public Page {
 
  private:
   void show_components();
+  void show_changing(const Changing& changing);
 
   KeyBreakdown breakdown_;
   QLabel* head_;
   QLineEdit* find_;
-  NodeModel* model_;
-  QTreeView* view_;
+  NodeModel *model_, *changing_;
+  QTreeView *view_, *changing_view_;
+  QTabWidget* tabs_;
+  QLabel* changing_note_;
   QPlainTextEdit* text_;
 };
 

@@ -51,6 +51,7 @@ class MainWindow : public QMainWindow {
   QWidget* make_browse();
   QWidget* make_diagnose();
   void show_place();
+  void show_store(const QString& folder);
   void show_recent();
   void choose_store();
   void choose_import(bool folder);

@@ -33,6 +33,7 @@ class OverviewPage : public Page {
     QPushButton* link;
   };
   Figure add_figure(QHBoxLayout* row, const QString& title, const QString& filter);
+  void ask_overview();
   void show_overview(const Overview& overview);
   void show_causes(const std::vector<CauseCost>& causes);
   void show_chart();
@@ -45,7 +46,7 @@ class OverviewPage : public Page {
   LayerChart* layers_;
   NodeModel *causes_, *runs_;
   QTableView *causes_view_, *runs_view_;
-  QLabel *causes_note_, *newest_;
+  QLabel *causes_note_, *newest_, *runs_note_;
   Overview overview_;
 };
 

@@ -10,9 +10,9 @@ namespace keyhole::inspector {
 
 /// Lookups over time, a lane a run, process and layer.
 ///
-/// Wheel: zooms at the pointer; with Shift, or sideways: moves; with Ctrl: scrolls the lanes. Drag: moves. Shift and drag:
-/// marks a range. Keys: Left and Right step through the events of a lane, Up and Down change lanes, + and - zoom, A and D
-/// move, 0 or Home shows all, Return explains, Escape drops the range.
+/// Wheel: zooms at the pointer; with Shift, or sideways: moves; with Ctrl: scrolls the lanes. Drag: moves. Shift and
+/// drag: marks a range. Keys: Left and Right step through the events of a lane, Up and Down change lanes, + and - zoom,
+/// A and D move, 0 or Home shows all, Return explains, Escape drops the range.
 class TimelineView : public QAbstractScrollArea {
   Q_OBJECT
  public:
@@ -26,6 +26,7 @@ class TimelineView : public QAbstractScrollArea {
   void set_empty_text(const QString& text);
 
   void show_all();
+  [[nodiscard]] bool shows_all() const;
   void zoom(double factor, double at_x);
   void set_range(Nanoseconds begin, Nanoseconds end);  ///< what is visible
   [[nodiscard]] Nanoseconds visible_begin() const { return view_begin_; }
@@ -41,6 +42,7 @@ class TimelineView : public QAbstractScrollArea {
   void selected_changed(keyhole::RowId lookup);
   void explain_requested(keyhole::RowId lookup);
   void range_marked(qint64 begin, qint64 end);
+  void window_changed();  ///< the user looks at another part of time
 
  protected:
   void paintEvent(QPaintEvent* event) override;

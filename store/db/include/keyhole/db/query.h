@@ -14,27 +14,27 @@ namespace keyhole {
 
 /// What of a lookup can be compared and sorted by. In brackets the type of the value that it is compared with.
 enum class Field : std::uint8_t {
-  id,           ///< (number) the order of recording; the cheapest to sort by
-  run,          ///< (number) row id
-  run_name,     ///< (text)
-  process,      ///< (number) row id
-  rank,         ///< (number)
-  layer,        ///< (number) static_cast of Layer
-  outcome,      ///< (number) static_cast of Outcome
-  direction,    ///< (number) static_cast of Direction
-  key,          ///< (text)
-  compile_id,   ///< (text) "0/0"
-  function,     ///< (text)
-  filename,     ///< (text)
-  status,       ///< (text)
-  reason,       ///< (text)
-  guard,        ///< (text)
-  time,         ///< (number) nanoseconds since 1970
-  duration,     ///< (number) nanoseconds
-  cost,         ///< (number) nanoseconds
-  saved,        ///< (number) nanoseconds
-  cache_dir,    ///< (text)
-  component,    ///< (text) the name of any of its components; not to sort by
+  id,              ///< (number) the order of recording; the cheapest to sort by
+  run,             ///< (number) row id
+  run_name,        ///< (text)
+  process,         ///< (number) row id
+  rank,            ///< (number)
+  layer,           ///< (number) static_cast of Layer
+  outcome,         ///< (number) static_cast of Outcome
+  direction,       ///< (number) static_cast of Direction
+  key,             ///< (text)
+  compile_id,      ///< (text) "0/0"
+  function,        ///< (text)
+  filename,        ///< (text)
+  status,          ///< (text)
+  reason,          ///< (text)
+  guard,           ///< (text)
+  time,            ///< (number) nanoseconds since 1970
+  duration,        ///< (number) nanoseconds
+  cost,            ///< (number) nanoseconds
+  saved,           ///< (number) nanoseconds
+  cache_dir,       ///< (text)
+  component,       ///< (text) the name of any of its components; not to sort by
   component_text,  ///< (text) the text of any of its components; not to sort by
   component_set    ///< (number) row id
 };
@@ -53,11 +53,16 @@ struct Filter {
   Kind kind = Kind::everything;
   Field field = Field::id;
   Compare compare = Compare::equal;
-  std::variant<std::int64_t, std::string> value;  ///< `contains` and `starts_with` take text, without regard to ASCII case
+  std::variant<std::int64_t, std::string>
+      value;  ///< `contains` and `starts_with` take text, without regard to ASCII case
   std::vector<Filter> parts;
 
-  static Filter where(Field field, Compare compare, std::int64_t value) { return {Kind::compare, field, compare, value, {}}; }
-  static Filter where(Field field, Compare compare, std::string value) { return {Kind::compare, field, compare, std::move(value), {}}; }
+  static Filter where(Field field, Compare compare, std::int64_t value) {
+    return {Kind::compare, field, compare, value, {}};
+  }
+  static Filter where(Field field, Compare compare, std::string value) {
+    return {Kind::compare, field, compare, std::move(value), {}};
+  }
   static Filter all_of(std::vector<Filter> parts) { return {Kind::all, {}, {}, {}, std::move(parts)}; }
   static Filter any_of(std::vector<Filter> parts) { return {Kind::any, {}, {}, {}, std::move(parts)}; }
   static Filter none_of(std::vector<Filter> parts) { return {Kind::none, {}, {}, {}, std::move(parts)}; }
@@ -74,12 +79,27 @@ struct LookupQuery {
   Field sort = Field::id;
   bool descending = false;  ///< rows without a value come first when ascending, last when descending
   std::optional<Cursor> after;
+  std::int64_t skip = 0;  ///< rows that are passed over first: cheap where an index gives the order
   std::size_t limit = 200;
 };
 
 struct LookupPage {
   std::vector<LookupRow> rows;
   std::optional<Cursor> next;  ///< absent: this was the last page
+};
+
+/// A lookup as a number in a sum or a mark on a timeline: no texts, so that millions can be read.
+struct LookupPoint {
+  RowId id = 0, process = 0, compile = 0;
+  Layer layer = Layer::fx_graph;
+  Outcome outcome = Outcome::miss;
+  Nanoseconds time = kUnknownTime, duration = -1, cost = -1, saved = -1;
+};
+
+/// A process as far as points name it.
+struct ProcessPlace {
+  RowId id = 0, run = 0;
+  std::optional<int> rank;
 };
 
 /// One value of a field and what it sums up to.
@@ -93,8 +113,8 @@ struct Tally {
 struct SearchHit {
   enum class Kind : std::uint8_t { key, component, text, entry, run };
   Kind kind = Kind::key;
-  RowId id = 0;         ///< of that kind: key and text have no rows of their own to show, so it is the newest lookup with it
-  std::string name;     ///< the key, the component's name, the name of the text's kind, the entry's path, the run's name
+  RowId id = 0;  ///< of that kind: key and text have no rows of their own to show, so it is the newest lookup with it
+  std::string name;  ///< the key, the component's name, the name of the text's kind, the entry's path, the run's name
   std::string excerpt;  ///< up to 160 bytes around the place
 };
 

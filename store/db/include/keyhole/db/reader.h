@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,9 @@ namespace keyhole {
 enum class Field : std::uint8_t;
 struct Filter;
 struct LookupPage;
+struct LookupPoint;
 struct LookupQuery;
+struct ProcessPlace;
 struct SearchHit;
 struct Tally;
 
@@ -30,7 +33,16 @@ class Reader {
   Reader& operator=(Reader&&) noexcept;
   ~Reader();
 
-  Result<std::vector<RunRow>> runs();                             ///< the order of time
+  /// For a program that keeps several of these open for hours: maps no file into memory, sorts in files.
+  void save_memory();
+  /// `stop` is asked every few thousand steps of a query; where it says true the call fails with `io` ("interrupted").
+  /// Empty: nothing is asked.
+  void stop_when(std::function<bool()> stop);
+
+  Result<std::vector<RunRow>> runs();                          ///< the order of time
+  Result<std::vector<RunRow>> newest_runs(std::size_t limit);  ///< the order of time: the last ones of runs()
+  Result<std::vector<RunRow>> runs_by_id(
+      const std::vector<RowId>& ids);  ///< the order of time; unknown ids are left out
   Result<std::optional<RunRow>> run_named(std::string_view name);
   Result<std::optional<RunRow>> last_run();
   Result<std::vector<ProcessRow>> processes(RowId run);
@@ -44,9 +56,10 @@ class Reader {
   Result<std::vector<LookupRow>> lookups_with_key_prefix(std::string_view prefix, std::size_t limit);
   /// Lookups of exactly this key that are earlier than lookup `before` (0: all), newest first.
   Result<std::vector<LookupRow>> lookups_with_key(Layer layer, std::string_view key, RowId before, std::size_t limit);
-  /// Earlier lookups that may serve as a baseline of `subject`: the same layer, another key, components recorded, at most
-  /// one a component set. The union of: the same graph text or digest (component `gm`), the same function, the same
-  /// compile id, the same run, the newest; each up to `limit_each`, in no order. Bounded whatever the size of the store.
+  /// Earlier lookups that may serve as a baseline of `subject`: the same layer, another key, components recorded, at
+  /// most one a component set. The union of: the same graph text or digest (component `gm`), the same function, the
+  /// same compile id, the same run, the newest; each up to `limit_each`, in no order. Bounded whatever the size of the
+  /// store.
   Result<std::vector<LookupRow>> baseline_candidates(const LookupRow& subject, std::size_t limit_each);
 
   Result<std::optional<CompileRow>> compile(RowId process, const CompileId& id);
@@ -69,6 +82,19 @@ class Reader {
   Result<std::int64_t> count(const Filter& filter);
   /// What the lookups that pass `filter` sum up to, by each value of `by`; the most lookups first, at most `limit`.
   Result<std::vector<Tally>> tally(Field by, const Filter& filter, std::size_t limit = 1000);
+  /// The ids of page(query), which takes no longer than their order does.
+  Result<std::vector<RowId>> ids(const LookupQuery& query);
+  /// In the order of `ids`; those that are gone are left out.
+  Result<std::vector<LookupRow>> lookups(const std::vector<RowId>& ids);
+  /// The highest id of a lookup; 0: there is none.
+  Result<RowId> last_lookup();
+  /// Lookups that pass `filter` with `first` <= id <= `last`, the highest id first.
+  Result<std::vector<LookupPoint>> points(const Filter& filter, RowId first, RowId last);
+  /// Lookups that pass `filter` with `begin` <= time < `end`, the latest first, at most `limit`.
+  Result<std::vector<LookupPoint>> points_between(const Filter& filter, Nanoseconds begin, Nanoseconds end,
+                                                  std::size_t limit);
+  /// Processes with an id above `after`, by id.
+  Result<std::vector<ProcessPlace>> process_places(RowId after);
   /// Where `word` stands (without regard to ASCII case) in keys, components, texts, entries and runs; at most `limit`.
   Result<std::vector<SearchHit>> search(std::string_view word, std::size_t limit);
 
