@@ -94,6 +94,7 @@ double wait_for(Condition done, int seconds = 120) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   qputenv("QT_QPA_PLATFORM", "offscreen");
   Application app(argc, argv);
   if (argc < 2) {

@@ -96,7 +96,9 @@ class TestImport : public QObject {
     QVERIFY(name);
     name->clear();
     QTest::keyClicks(name, traces().last());
-    QTest::keyClick(name, Qt::Key_Return);
+    auto* open = dialog->findChild<QDialogButtonBox*>()->button(QDialogButtonBox::Open);
+    QTRY_VERIFY(open && open->isEnabled());
+    QTest::mouseClick(open, Qt::LeftButton);
     QTRY_VERIFY(lookups(folder_.filePath(QStringLiteral("default"))) > before);
     QTRY_VERIFY(!window.findChild<ImportPanel*>()->busy());
   }
