@@ -132,6 +132,8 @@ QString title_of(Direction direction) {
 QString value_text(const std::string& value) {
   const QString text = text_of(value);
   if (!text.contains(QChar::ReplacementCharacter)) return text;
+  if (value.find("\xef\xbf\xbd") != std::string::npos)
+    return QStringLiteral("(bytes; the recording holds them as a digest only)");
   constexpr std::size_t kBytesShown = 32;
   const QByteArray bytes(value.data(), qsizetype(std::min(value.size(), kBytesShown)));
   return QStringLiteral("bytes %1%2, %3 of them")
