@@ -25,22 +25,46 @@ function(keyhole_room name)
   target_link_libraries(keyhole_${name} PUBLIC ${ROOM_USES} PRIVATE ${ROOM_PRIVATE_USES} $<BUILD_INTERFACE:keyhole_options>)
 endfunction()
 
+# keyhole_precompiled(NAME HEADERS header... USES target... [OPTIONS option...]): headers that each user would parse for
+# seconds, parsed once. Users say `REUSE_FROM NAME`, and are compiled with the same options and definitions.
+function(keyhole_precompiled name)
+  cmake_parse_arguments(PCH "" "" "HEADERS;USES;OPTIONS" ${ARGN})
+  file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp "// ${name}: holds the precompiled headers\n")
+  add_library(${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+  target_link_libraries(${name} PRIVATE ${PCH_USES} keyhole_options)
+  target_compile_options(${name} PRIVATE ${PCH_OPTIONS})
+  target_precompile_headers(${name} PRIVATE ${PCH_HEADERS})
+endfunction()
+
+# A test's own code runs for a moment and is compiled on every machine: half the time without optimisation. The two
+# definitions name a folder each, which would make each test's precompiled headers another.
+set(KEYHOLE_TEST_OPTIONS $<$<CONFIG:Release>:-O0> $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
+  -UQT_TESTCASE_BUILDDIR -UQT_TESTCASE_SOURCEDIR)
+
 # keyhole_test(NAME USES target... [ENVIRONMENT VAR=value...]): tests/<room>/test_<name>.cpp, one Qt Test class a file.
 # A test that skips all or part of itself says so by QSKIP; `./dev test` counts and names these.
 function(keyhole_test name)
   cmake_parse_arguments(TEST "" "" "USES;ENVIRONMENT;LABELS" ${ARGN})
   get_filename_component(room ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   set(target test_${room}_${name})
-  add_executable(${target} test_${name}.cpp)
-  # The moc of Qt 6.4 cannot parse these two headers of g++ 12: their include guards make it pass them over.
-  set_target_properties(${target} PROPERTIES AUTOMOC ON AUTOMOC_MOC_OPTIONS "-D_GLIBCXX_CONCEPTS=1;-D_GLIBCXX_COMPARE=1"
-    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support)
-  # A test's own code runs for a moment and is compiled on every machine: half the time without optimisation.
-  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
+  # moc is called without include paths: it needs the class alone, and parsing what the file includes would take most
+  # of a test's build.
+  set(moc ${CMAKE_CURRENT_BINARY_DIR}/moc/test_${name}.moc)
+  add_custom_command(OUTPUT ${moc} DEPENDS test_${name}.cpp VERBATIM
+    COMMAND Qt6::moc --no-warnings ${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.cpp -o ${moc})
+  add_executable(${target} test_${name}.cpp ${moc})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support ${CMAKE_CURRENT_BINARY_DIR}/moc)
+  target_compile_options(${target} PRIVATE ${KEYHOLE_TEST_OPTIONS})
   target_compile_definitions(${target} PRIVATE KEYHOLE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     KEYHOLE_BIN_DIR="${PROJECT_BINARY_DIR}/bin")
-  target_link_libraries(${target} PRIVATE ${TEST_USES} Qt6::Test keyhole_options)
+  target_link_libraries(${target} PRIVATE ${TEST_USES} Qt6::Test nlohmann_json::nlohmann_json keyhole_options)
+  if(room STREQUAL inspector)
+    target_link_libraries(${target} PRIVATE Qt6::Widgets) # what its precompiled headers were made with
+    target_precompile_headers(${target} REUSE_FROM keyhole_widget_test_headers)
+  else()
+    target_precompile_headers(${target} REUSE_FROM keyhole_test_headers)
+  endif()
   add_test(NAME ${room}.${name} COMMAND ${target})
   set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 300 LABELS "${room};${TEST_LABELS}"
     ENVIRONMENT "QT_QPA_PLATFORM=offscreen;${TEST_ENVIRONMENT}")

@@ -12,8 +12,9 @@
 namespace keyhole {
 namespace {
 
-#define RUN_SELECT                                                                                                    \
-  "SELECT r.id, r.name, r.argv, r.cwd, r.env, r.git_commit, r.git_dirty, r.versions, r.start, r.end, r.exit_status, " \
+#define RUN_SELECT                                                                     \
+  "SELECT r.id, r.name, r.argv, r.cwd, r.env, r.git_commit, r.git_dirty, r.versions, " \
+  "coalesce(r.start, r.position), r.end, r.exit_status, "                              \
   "(SELECT count(*) FROM process p WHERE p.run = r.id), r.lookups, r.hits, r.misses, r.bypasses FROM run r "
 
 std::vector<std::string> split(std::string_view joined, char by, bool terminated) {

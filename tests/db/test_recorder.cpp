@@ -276,6 +276,28 @@ class TestRecorder : public QObject {
     QVERIFY(reader->baseline_candidates((*rows)[0], 5)->empty());
   }
 
+  void an_imported_run_starts_with_the_earliest_time_that_it_holds() {
+    const TemporaryFolder folder;
+    auto r = Recorder::open(folder / "s");
+    VERIFY_OK(r);
+    const Event event;
+    ProcessRecord without_start = some_process("trace:1");
+    without_start.start = kUnknownTime;
+    const auto p = (*r)->process(without_start);
+    auto later = full_lookup(event, kKey);
+    const auto earliest = later.time;
+    later.time += 1'000'000;
+    (*r)->lookup(p, later);
+    (*r)->lookup(p, full_lookup(event, "f" + std::string(51, 'a')));
+    VERIFY_OK((*r)->commit());
+    auto reader = Reader::open(folder / "s");
+    VERIFY_OK(reader);
+    const auto runs = reader->runs();
+    VERIFY_OK(runs);
+    QCOMPARE(runs->size(), std::size_t{1});
+    QCOMPARE(runs->front().record.start, earliest);
+  }
+
   void a_log_and_a_trace_of_one_process_merge() {
     const TemporaryFolder folder;
     const Event event;

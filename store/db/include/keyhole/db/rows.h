@@ -10,7 +10,7 @@ using RowId = std::int64_t;  ///< 0: none
 
 struct RunRow {
   RowId id = 0;
-  RunRecord record;
+  RunRecord record;  ///< `start` of a run that was imported, which tells none: the earliest time of what it holds
   std::int64_t processes = 0, lookups = 0, hits = 0, misses = 0, bypasses = 0;
 };
 
