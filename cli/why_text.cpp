@@ -35,7 +35,11 @@ std::string change_text(const std::string& component, const std::string& before,
 
 /// "2 misses: aot_autograd 0/0, fx_graph 0/0"; of many, the first few.
 std::string places_text(const CauseTotal& cause, const std::vector<Told>& told, bool verbose) {
-  std::string text = count_text(static_cast<std::int64_t>(cause.misses), "miss", "misses");
+  const bool bypassed = !cause.lookups.empty() && std::any_of(told.begin(), told.end(), [&](const Told& t) {
+    return t.lookup.id == cause.lookups.front() && t.lookup.record.outcome == Outcome::bypass;
+  });
+  const auto count = static_cast<std::int64_t>(cause.misses);
+  std::string text = bypassed ? count_text(count, "bypass", "bypasses") : count_text(count, "miss", "misses");
   std::size_t shown = 0;
   for (const RowId id : cause.lookups) {
     const auto found = std::find_if(told.begin(), told.end(), [&](const Told& t) { return t.lookup.id == id; });
