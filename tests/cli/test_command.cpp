@@ -5,6 +5,7 @@
 #include <QtTest>
 
 #include "command.h"
+#include "recordings.h"
 
 using keyhole::test::Keyhole;
 using keyhole::test::Ran;
@@ -95,6 +96,14 @@ class TestCommand : public QObject {
              ran.told());
     QVERIFY2(lines[2].contains("against run warm-up"), ran.told());
     QVERIFY2(!ran.out.contains('\033'), "colour on a pipe");
+  }
+  void what_was_bypassed_is_not_called_a_miss() {
+    const QString folder = keyhole::recordings_folder();
+    if (folder.isEmpty()) QSKIP("the recordings are not here: $KEYHOLE_FIXTURES or ../shared/fixtures");
+    const Keyhole keyhole;
+    const Ran ran = keyhole({"why", folder + "/p29_hop_bypass/A", folder + "/p29_hop_bypass/B"});
+    QVERIFY2(ran.status == 0 && ran.out.contains("2 bypasses: aot_autograd 0/0, fx_graph 0/0"), ran.told());
+    QVERIFY2(!ran.out.contains("2 misses"), ran.told());
   }
   void global_options_stand_before_or_behind() {
     const Keyhole keyhole;
