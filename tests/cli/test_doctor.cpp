@@ -5,7 +5,7 @@
 #include <QJsonObject>
 #include <QtTest>
 
-#include "child.h"
+#include "child_process.h"
 
 using keyhole::test::Child;
 using keyhole::test::Keyhole;

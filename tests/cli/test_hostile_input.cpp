@@ -6,7 +6,7 @@
 #include <QJsonObject>
 #include <QtTest>
 
-#include "child.h"
+#include "child_process.h"
 #include "keyhole/base/mega_cache_codec.h"
 #include "packing.h"
 #include "pickle_writer.h"

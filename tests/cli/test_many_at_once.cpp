@@ -6,7 +6,7 @@
 #include <QtTest>
 #include <deque>
 
-#include "child.h"
+#include "child_process.h"
 
 using keyhole::test::Child;
 using keyhole::test::Keyhole;
