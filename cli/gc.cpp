@@ -11,6 +11,7 @@
 #include "format.h"
 #include "json_output.h"
 #include "keyhole/cache/artifact_cache.h"
+#include "keyhole/cache/maintenance.h"
 #include "keyhole/db/query.h"
 #include "keyhole/db/store.h"
 #include "keyhole/db/upkeep.h"
@@ -119,6 +120,7 @@ int gc(const Globals& globals, const Options& options) {
     auto done = evict(**cache, limits);
     if (!done) return report(done.error());
     evicted = *done;
+    static_cast<void>(take_in_journals(**cache, std::chrono::seconds(1)));  // the history learns what was thrown out
   }
 
   std::int64_t lookups = 0;

@@ -84,6 +84,9 @@ Result<Reader> open_store(const std::string& store) {
   auto reader = Reader::open(store);
   if (!reader && reader.error().kind == ErrorKind::not_found)
     return tl::make_unexpected(no_store(store));
+  if (reader)
+    if (const std::string note = reader->version_note(); !note.empty())
+      fmt::print(stderr, "keyhole: {} ({})\n", note, store);
   return reader;
 }
 

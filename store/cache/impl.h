@@ -83,6 +83,8 @@ class Writing {
   std::optional<Error> error_;
 };
 
+/// Tells the history of tombstones that it does not know yet.
+Result<void> pass_on_tombstones(ArtifactCache::Impl& cache);
 /// Why a tombstone stands. The numbers reach the disk.
 enum class Gone : std::int64_t { size = 1, age = 2, removed = 3, damaged = 4 };
 /// Within a transaction: removes an entry with what only it needs and leaves a tombstone. `files` collects the blob

@@ -8,6 +8,7 @@
 #include "blobs.h"
 #include "impl.h"
 #include "keyhole/base/os.h"
+#include "keyhole/db/upkeep.h"
 
 namespace keyhole {
 namespace {
@@ -16,6 +17,8 @@ constexpr std::size_t kTrimmed = 16;      // entries that one put throws out at 
 constexpr std::size_t kCandidates = 256;  // that are looked for at once, since it needs a look at every entry
 
 constexpr int kBatch = 64;  // entries a transaction: under 50 ms also where each has a bundle
+
+constexpr std::int64_t kPause = 6'000'000;  // nanoseconds between two transactions: whoever waits to put gets the lock
 
 Digest digest_of(std::string_view bytes) {
   Digest d;
@@ -56,9 +59,40 @@ Result<Evicted> drop_all(ArtifactCache::Impl& cache, const std::vector<Victim>& 
     for (const auto& hash : files) unlink_blob_file(db, cache.store, hash);
     evicted.bytes += freed;
     evicted.entries += static_cast<std::int64_t>(end - at);
-    db.exec("PRAGMA incremental_vacuum(2000)");
+    db.exec("PRAGMA incremental_vacuum(500)");
+    if (end < victims.size()) os().sleep(kPause);
   }
   return evicted;
+}
+
+Result<void> pass_on_tombstones(ArtifactCache::Impl& cache) {
+  constexpr std::string_view kTaken = "tombstones";  // in table `journal`, beside how far the journals were taken in
+  for (std::int64_t after = -1;;) {
+    std::vector<TombstoneRow> rows;
+    {
+      Reading reading(cache);
+      auto& db = reading.db();
+      if (!db) return tl::unexpected(db.error());
+      if (after < 0) {
+        Query taken(*db, "SELECT taken FROM journal WHERE name = ?", kTaken);
+        after = taken.next() ? taken.integer(0) : 0;
+      }
+      Query q(*db, "SELECT id, layer, key, reason, time, size FROM tombstone WHERE id > ? ORDER BY id LIMIT 1000", after);
+      while (q.next()) {
+        after = q.integer(0);
+        rows.push_back({static_cast<Layer>(q.integer(1)), std::string(q.text(2)), name_of(static_cast<Gone>(q.integer(3))),
+                        q.integer(4), q.integer(5)});
+      }
+      if (!db->ok()) return tl::unexpected(db->error());
+    }
+    if (rows.empty()) return {};
+    if (auto noted = note_tombstones(cache.store, rows); !noted) return noted;
+    Writing writing(cache);
+    if (!writing.ok()) return tl::unexpected(writing.error());
+    Query(writing.db(), "INSERT INTO journal(name, taken) VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken",
+          kTaken, after)
+        .run();
+  }
 }
 
 Result<std::int64_t> remove_entries(ArtifactCache::Impl& cache, Layer layer, std::string_view key) {

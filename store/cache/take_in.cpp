@@ -224,6 +224,7 @@ void forget(ArtifactCache::Impl& cache, const std::string& name) {
 
 Result<std::int64_t> take_in_journals(ArtifactCache& cache, std::chrono::milliseconds budget, bool of_the_living) {
   auto& impl = cache.impl();
+  static_cast<void>(pass_on_tombstones(impl));  // what could not be told now is told the next time
   const std::string folder = impl.store + "/journal";
   std::vector<std::string> names;
   if (os().list(folder, names) != 0 || names.empty()) return 0;

@@ -129,6 +129,9 @@ Result<void> CaseLoader::Impl::history(Case& c, std::optional<RowId> against) {
     auto same = reader.lookups_with_key(subject.record.layer, subject.record.key, subject.id, kSameKey);
     if (!same) return tl::unexpected(same.error());
     c.same_key = std::move(*same);
+    auto tombstone = reader.tombstone(subject.record.layer, subject.record.key);
+    if (!tombstone) return tl::unexpected(tombstone.error());
+    c.tombstone = std::move(*tombstone);
     auto entries = reader.entries_with_key(subject.record.layer, subject.record.key);
     if (!entries) return tl::unexpected(entries.error());
     for (EntryRow& e : *entries) {

@@ -141,13 +141,29 @@ std::optional<Fate> fate_of_key(const Case& c) {
       if (!row.record.save_error.empty()) not_written = &row;
     }
   }
-  if (here_before == nullptr && there_before == nullptr && !known_entry) return std::nullopt;
+  // Thrown out of the store's own cache after it was stored last, and before it was asked for.
+  const bool thrown_out = c.tombstone && c.tombstone->time != kUnknownTime &&
+                          earlier_than(c.tombstone->time, now.time) &&
+                          (here_before == nullptr || earlier_than(here_before->record.time, c.tombstone->time));
+  if (here_before == nullptr && there_before == nullptr && !known_entry && !thrown_out) return std::nullopt;
   fate.earlier = here_before != nullptr ? here_before : there_before;
 
   if (in_look != nullptr && in_look->entry.record.state != EntryState::ok) {
     const EntryRecord& e = in_look->entry.record;
     fate.verdict = e.state == EntryState::vanished ? Verdict::evicted : Verdict::entry_unreadable;
     fate.what = std::string("the entry is ") + name_of(e.state) + (e.state_reason.empty() ? "" : ": " + e.state_reason);
+    return fate;
+  }
+  if (thrown_out) {
+    const std::string& reason = c.tombstone->reason;
+    fate.verdict = Verdict::evicted;
+    fate.what = std::string("it was thrown out of the cache ") +
+                (reason == "size"      ? "to keep it under its size limit"
+                 : reason == "age"     ? "because it was not used for longer than the age limit"
+                 : reason == "damaged" ? "because it could not be read any more"
+                                       : "by request");
+    if (reason == "size") fate.fix = "give the cache more room: keyhole gc with a larger --max-size";
+    if (reason == "age") fate.fix = "keep it longer: keyhole gc with a larger --max-age";
     return fate;
   }
   if (not_written != nullptr && served == nullptr) {

@@ -112,6 +112,8 @@ class TestBadDisk : public QObject {
     for (const char* command : {"why", "log", "stats"}) {
       const Ran ran = keyhole({command});
       QVERIFY2(ran.status == 0 && !ran.out.isEmpty(), ran.told());
+      QVERIFY2(ran.err.count('\n') == 1 && ran.err.contains("format 9999") && ran.err.contains("is read, not written"),
+               ran.told());
     }
   }
   void a_database_of_another_program_stays_as_it_is() {

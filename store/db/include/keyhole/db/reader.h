@@ -33,6 +33,8 @@ class Reader {
   Reader& operator=(Reader&&) noexcept;
   ~Reader();
 
+  /// Where the store is newer than this program and read as far as known: a line that says so. Empty: nothing to say.
+  [[nodiscard]] std::string version_note();
   /// For a program that keeps several of these open for hours: maps no file into memory, sorts in files.
   void save_memory();
   /// `stop` is asked every few thousand steps of a query; where it says true the call fails with `io` ("interrupted").
@@ -73,6 +75,8 @@ class Reader {
 
   /// Entries that any snapshot holds under a key, newest snapshot first.
   Result<std::vector<EntryRow>> entries_with_key(Layer layer, std::string_view key);
+  /// The last time that an entry of this key was thrown out of the store's own cache; absent: never.
+  Result<std::optional<TombstoneRow>> tombstone(Layer layer, std::string_view key);
   Result<std::vector<SnapshotRow>> snapshots();
   Result<std::vector<EntryRow>> entries_of_snapshot(RowId snapshot);
   Result<std::vector<Problem>> problems(RowId run);

@@ -54,6 +54,15 @@ struct SnapshotRow {
   RowId newest_run = 0;
 };
 
+/// What remains of an entry that was thrown out of the store's own cache.
+struct TombstoneRow {
+  Layer layer = Layer::fx_graph;
+  std::string key;
+  std::string reason;  ///< "size", "age", "removed", "damaged"
+  Nanoseconds time = kUnknownTime;
+  std::int64_t size = 0;
+};
+
 struct EntryRow {
   RowId id = 0, snapshot = 0;
   RowId component_set = 0;

@@ -39,6 +39,9 @@ struct ForgetReport {
 /// sound store, and the next one goes on. busy: another process is at it. Keys that no run holds any more leave a tombstone.
 Result<ForgetReport> forget_runs(const std::string& store, const std::vector<RowId>& runs);
 
+/// Notes in the history what was thrown out of the cache, so that a later miss is explained. The same twice adds nothing.
+Result<void> note_tombstones(const std::string& store, const std::vector<TombstoneRow>& rows);
+
 /// Moves a damaged cache.db (with its log) out of the way: `cache.db.damaged-<time>`; history.db is not touched.
 /// Gives the new name; not_found where there is no cache.db.
 Result<std::string> set_cache_aside(const std::string& store);

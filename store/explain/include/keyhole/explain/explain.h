@@ -104,6 +104,7 @@ struct Case {
   std::vector<LookupRow> run;          ///< lookups of the subject's run around it (other layers, other compiles, ranks)
   std::vector<SeenEntry> entries;      ///< entries under the subject's key, in any location
   std::vector<SnapshotRow> snapshots;  ///< of any location
+  std::optional<TombstoneRow> tombstone;  ///< of the subject's key in the store's own cache, the newest
   std::optional<CompileRow> compile_row;
   std::vector<SymbolRecord> symbols;
   /// Lookups of inner layers in the same compile, as cases of their own: what an outer lookup whose components were not
