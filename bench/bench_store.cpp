@@ -24,7 +24,8 @@ void measure(const char* what, const std::function<std::size_t()>& call) {
   std::printf("%-44s first %8.2f ms   median ", what, times.front());
   std::sort(times.begin(), times.end());
   std::printf("%8.2f ms   CPU %8.2f ms   %zu rows\n", times[times.size() / 2],
-              static_cast<double>(std::clock() - cpu) * 1000 / CLOCKS_PER_SEC / static_cast<double>(times.size()), rows);
+              static_cast<double>(std::clock() - cpu) * 1000 / CLOCKS_PER_SEC / static_cast<double>(times.size()),
+              rows);
 }
 
 }  // namespace
@@ -68,9 +69,11 @@ int main(int argc, char** argv) {
     return n;
   });
   measure("by key prefix", [&] { return open().lookups_with_key_prefix(subject.record.key.substr(0, 8), 20)->size(); });
-  measure("by key", [&] { return open().lookups_with_key(subject.record.layer, subject.record.key, subject.id, 20)->size(); });
+  measure("by key",
+          [&] { return open().lookups_with_key(subject.record.layer, subject.record.key, subject.id, 20)->size(); });
   measure("texts of the compile", [&] { return open().texts(subject.process, subject.record.compile)->size(); });
-  measure("entries of the key", [&] { return open().entries_with_key(subject.record.layer, subject.record.key)->size(); });
+  measure("entries of the key",
+          [&] { return open().entries_with_key(subject.record.layer, subject.record.key)->size(); });
   measure("snapshots", [&] { return open().snapshots()->size(); });
   measure("all runs", [&] { return open().runs()->size(); });
   return 0;

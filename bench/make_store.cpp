@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// make_store STORE LOOKUPS TRACE...: a store of at least that many lookups, made of real recordings that are played again
-// with other times, pids, addresses, graphs and configurations. Twenty compiles a run, as a model of some size has.
+// make_store STORE LOOKUPS TRACE...: a store of at least that many lookups, made of real recordings that are played
+// again with other times, pids, addresses, graphs and configurations. Twenty compiles a run, as a model of some size
+// has.
 #include <cstdio>
 #include <cstdlib>
 
@@ -48,8 +49,7 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "%s\n", id.error().line().c_str());
       return 1;
     }
-    for (int c = 0; c < kCompiles; ++c)
-      recording.play(**recorder, n, n % 499, pool, 1 + c + kCompiles * (n % 50), c);
+    for (int c = 0; c < kCompiles; ++c) recording.play(**recorder, n, n % 499, pool, 1 + c + kCompiles * (n % 50), c);
     lookups += static_cast<std::int64_t>(kCompiles) *
                static_cast<std::int64_t>(recording.lookups(Layer::fx_graph) + recording.lookups(Layer::aot_autograd));
   }
@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", done.error().line().c_str());
     return 1;
   }
-  std::printf("%lld lookups in %.1f s\n", static_cast<long long>(lookups), static_cast<double>(os().monotonic() - began) / 1e9);
+  std::printf("%lld lookups in %.1f s\n", static_cast<long long>(lookups),
+              static_cast<double>(os().monotonic() - began) / 1e9);
   return 0;
 }

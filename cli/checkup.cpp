@@ -74,8 +74,8 @@ Nanoseconds newest(const std::string& folder, int depth, int& budget) {
 
 /// Of the variables that `record` notes, those that end up in keys or choose what is compiled.
 bool enters_keys(const std::string& name) {
-  static const std::set<std::string> kApart = {
-      "TORCHINDUCTOR_CACHE_DIR", "TORCH_TRACE", "TORCH_LOGS", "TORCH_LOGS_OUT", "TRITON_CACHE_DIR", "CUDA_VISIBLE_DEVICES"};
+  static const std::set<std::string> kApart = {"TORCHINDUCTOR_CACHE_DIR", "TORCH_TRACE",      "TORCH_LOGS",
+                                               "TORCH_LOGS_OUT",          "TRITON_CACHE_DIR", "CUDA_VISIBLE_DEVICES"};
   if (kApart.contains(name)) return false;
   for (const char* prefix : {"TORCHINDUCTOR_", "TORCH_", "PYTORCH_", "TRITON_", "AOT_", "NVIDIA_TF32", "INDUCTOR_"})
     if (name.starts_with(prefix)) return true;
@@ -123,7 +123,8 @@ std::vector<Finding> check_variables(Variables variables) {
     if (!value || *value != s.value) continue;
     out.push_back({true, "cache_off", fmt::format("{}={}", s.name, s.value), s.what, fmt::format("unset {}", s.name)});
   }
-  // _inductor/config.py: INDUCTOR_PROVENANCE, else TORCH_COMPILE_DEBUG, is provenance_tracking_level, a part of FX keys.
+  // _inductor/config.py: INDUCTOR_PROVENANCE, else TORCH_COMPILE_DEBUG, is provenance_tracking_level, a part of FX
+  // keys.
   for (const char* name : {"INDUCTOR_PROVENANCE", "TORCH_COMPILE_DEBUG"}) {
     const auto value = variables(name);
     if (!value || value->empty()) continue;
@@ -135,10 +136,11 @@ std::vector<Finding> check_variables(Variables variables) {
     break;
   }
   if (const auto value = variables("TORCH_LOGS_FORMAT"); value && !value->empty())
-    out.push_back({false, "log", "TORCH_LOGS_FORMAT=" + *value,
-                   "a debug log in this format has no process, no time and no compile id: its lookups can be compared, but "
-                   "not placed in a compile",
-                   "unset TORCH_LOGS_FORMAT, or record a trace (TORCH_TRACE)"});
+    out.push_back(
+        {false, "log", "TORCH_LOGS_FORMAT=" + *value,
+         "a debug log in this format has no process, no time and no compile id: its lookups can be compared, but "
+         "not placed in a compile",
+         "unset TORCH_LOGS_FORMAT, or record a trace (TORCH_TRACE)"});
   if (const auto value = variables("TORCH_COMPILE_DISABLE"); value && *value == "1")
     out.push_back({false, "cache_off", "TORCH_COMPILE_DISABLE=1", "torch.compile does nothing, so nothing is looked up",
                    "unset TORCH_COMPILE_DISABLE"});
@@ -224,12 +226,14 @@ std::vector<Finding> check_versions(Reader& reader, const RunRow& last, Variable
   if (const auto processes = reader.processes(last.id))
     for (const ProcessRow& p : *processes) {
       const json versions = json::parse(p.record.versions_json, nullptr, false);
-      if (versions.is_object() && versions.contains("torch") && versions["torch"].is_string()) before = versions["torch"];
+      if (versions.is_object() && versions.contains("torch") && versions["torch"].is_string())
+        before = versions["torch"];
     }
   const std::string here = before.empty() ? before : installed_torch(variables);
   if (here.empty() || here == before) return {};
   return {{true, "versions", fmt::format("PyTorch {} in run {}, {} here", before, last.record.name, here),
-           "keys hold the version: nothing that the other one compiled is found", fmt::format("install torch=={}, or warm up anew", before)}};
+           "keys hold the version: nothing that the other one compiled is found",
+           fmt::format("install torch=={}, or warm up anew", before)}};
 }
 
 std::vector<Finding> check_store_folder(const std::string& store) {
@@ -240,14 +244,17 @@ std::vector<Finding> check_store_folder(const std::string& store) {
     return {{true, "store", store + " is no folder", "nothing can be recorded there", "set KEYHOLE_STORE to a folder"}};
   if (os().access(store, W_OK | X_OK) != 0)
     out.push_back({false, "store", fmt::format("the store {} cannot be written: {}", store, std::strerror(errno)),
-                   "it can be read, and nothing more can be recorded in it", "set KEYHOLE_STORE to a folder that you may write"});
+                   "it can be read, and nothing more can be recorded in it",
+                   "set KEYHOLE_STORE to a folder that you may write"});
   FilesystemInfo filesystem;
   if (os().statfs(store, filesystem) != 0) return out;
   if (const char* network = network_filesystem(filesystem.magic))
     out.push_back({true, "store", fmt::format("the store {} is on a network filesystem ({})", store, network),
-                   "its locks are not reliable there, so it is not written", "set KEYHOLE_STORE to a folder on a local disk"});
+                   "its locks are not reliable there, so it is not written",
+                   "set KEYHOLE_STORE to a folder on a local disk"});
   if (filesystem.free_bytes < kLittleRoomForStore)
-    out.push_back({false, "store", fmt::format("the disk of the store {} has {} free", store, size_text(filesystem.free_bytes)),
+    out.push_back({false, "store",
+                   fmt::format("the disk of the store {} has {} free", store, size_text(filesystem.free_bytes)),
                    "a recording that finds no room ends early; what was committed is kept",
                    "make room, or: keyhole gc --max-size 1GiB"});
   return out;
@@ -283,10 +290,11 @@ std::vector<Finding> check_unstable(Reader& reader, const RunRow& last) {
     for (const ProcessRow& p : *processes)
       if (!p.record.versions_json.empty()) versions.insert(p.record.versions_json);
   if (versions.size() > 1)
-    out.push_back({true, "versions", fmt::format("the processes of run {} have {} sets of versions", last.record.name,
-                                                 versions.size()),
-                   "keys hold versions: what one process compiles the others do not find",
-                   fmt::format("give all machines the same packages; see: keyhole show {}", shell_word(last.record.name))});
+    out.push_back(
+        {true, "versions",
+         fmt::format("the processes of run {} have {} sets of versions", last.record.name, versions.size()),
+         "keys hold versions: what one process compiles the others do not find",
+         fmt::format("give all machines the same packages; see: keyhole show {}", shell_word(last.record.name))});
   return out;
 }
 

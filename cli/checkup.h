@@ -37,7 +37,8 @@ std::vector<Finding> check_same_as_last_run(const RunRow& last, const std::strin
 std::vector<Finding> check_versions(Reader& reader, const RunRow& last, Variables variables);
 /// The folder that the store is in.
 std::vector<Finding> check_store_folder(const std::string& store);
-/// Caches that the last run had off; components that change at every run with equal inputs; and processes of one run with several versions.
+/// Caches that the last run had off; components that change at every run with equal inputs; and processes of one run
+/// with several versions.
 std::vector<Finding> check_unstable(Reader& reader, const RunRow& last);
 
 }  // namespace keyhole::cli

@@ -27,8 +27,8 @@ void append(std::vector<Finding>& out, std::vector<Finding> more) {
 }
 
 void store_fault(std::vector<Finding>& out, std::string what) {
-  out.push_back({true, "store", std::move(what), "what was recorded or kept cannot be relied on",
-                 "keyhole verify --repair"});
+  out.push_back(
+      {true, "store", std::move(what), "what was recorded or kept cannot be relied on", "keyhole verify --repair"});
 }
 
 std::optional<std::string> variable(const char* name) {
@@ -79,7 +79,8 @@ int doctor(const Globals& globals) {
   if (globals.json) {
     json list = json::array();
     for (const Finding& f : findings)
-      list.push_back({{"check", f.check}, {"spoils", f.spoils}, {"what", f.what}, {"why", f.why}, {"advice", f.advice}});
+      list.push_back(
+          {{"check", f.check}, {"spoils", f.spoils}, {"what", f.what}, {"why", f.why}, {"advice", f.advice}});
     printed = print(dump({{"cache_folder", folder},
                           {"store", globals.store},
                           {"warm_start", spoiling == 0},

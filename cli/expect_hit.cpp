@@ -48,8 +48,7 @@ int expect_hit(const Globals& globals, const std::string& name) {
     if (told->empty())
       out += title + ": nothing was looked up, so nothing hit\n";
     else
-      out += fmt::format("{}: {} of {} hit as expected\n", title,
-                         told->size() - missed.size(),
+      out += fmt::format("{}: {} of {} hit as expected\n", title, told->size() - missed.size(),
                          count_text(static_cast<std::int64_t>(told->size()), "lookup"));
     printed = print(out);
   }

@@ -47,7 +47,7 @@ struct Shift {
   std::string component;  ///< "inductor_config[max_autotune]", "torch_version"; empty: nothing would be asked
   std::string variable;   ///< empty: not by a variable
   std::string before, after;
-  std::string was_set_to;     ///< the variable's own value then; empty: unset
+  std::string was_set_to;  ///< the variable's own value then; empty: unset
 };
 
 enum class Chance : std::uint8_t { hit, miss, unknown };

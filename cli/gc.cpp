@@ -29,7 +29,6 @@ struct Options {
   bool dry_run = false;
 };
 
-
 /// Runs that were imported tell no start: then the time of their newest lookup says how old they are.
 void date(Reader& reader, std::vector<RunRow>& runs) {
   for (RunRow& run : runs) {
@@ -87,7 +86,8 @@ int gc(const Globals& globals, const Options& options) {
     max_age = *age;
   }
 
-  if (file_size(globals.store + "/history.db") > 0 && !options.dry_run)  // before anything is weighed: may it be written?
+  if (file_size(globals.store + "/history.db") > 0 &&
+      !options.dry_run)  // before anything is weighed: may it be written?
     if (auto writable = open_history(globals.store); !writable) return report(writable.error());
   std::vector<RunRow> going;
   std::int64_t history_bytes = file_size(globals.store + "/history.db");

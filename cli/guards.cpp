@@ -78,16 +78,15 @@ json to_json(const Candidate& candidate, const GuardExplanation& told) {
   for (const GuardClause& c : told.clauses) {
     json used = json::object();
     for (const GuardHint& h : c.hints) used[h.name] = text_or_null(h.value);
-    clauses.push_back(
-        {{"clause", c.text}, {"state", name_of(c.state)}, {"error", text_or_null(c.error)}, {"hints", std::move(used)}});
+    clauses.push_back({{"clause", c.text},
+                       {"state", name_of(c.state)},
+                       {"error", text_or_null(c.error)},
+                       {"hints", std::move(used)}});
   }
   for (const std::size_t i : told.failing) failing.push_back(told.clauses[i].text);
-  return {{"candidate", candidate.source},
-          {"layer", name_of(candidate.layer)},
-          {"guard", text_or_null(candidate.guard)},
-          {"state", name_of(told.state)},
-          {"error", text_or_null(told.error)},
-          {"failing", std::move(failing)},
+  return {{"candidate", candidate.source},          {"layer", name_of(candidate.layer)},
+          {"guard", text_or_null(candidate.guard)}, {"state", name_of(told.state)},
+          {"error", text_or_null(told.error)},      {"failing", std::move(failing)},
           {"clauses", std::move(clauses)}};
 }
 
@@ -138,15 +137,17 @@ int guards(const Globals& globals, const Options& options) {
       text += to_text(candidate, told, terminal);
   }
   if (globals.json) return print(dump(document));
-  return print(text.empty() ? "no entry of this key is known, and no lookup of it tells a guard: " + printable(key) + "\n"
-                            : text);
+  return print(text.empty()
+                   ? "no entry of this key is known, and no lookup of it tells a guard: " + printable(key) + "\n"
+                   : text);
 }
 
 }  // namespace
 
 void add_guards(Commands& commands) {
-  Command command = commands.add("guards", "What the guards of a key's entries say to the sizes given, clause by clause",
-                                 "  keyhole guards fo4ztx7q --hint s0=5 --hint s1=64");
+  Command command =
+      commands.add("guards", "What the guards of a key's entries say to the sizes given, clause by clause",
+                   "  keyhole guards fo4ztx7q --hint s0=5 --hint s1=64");
   auto options = std::make_shared<Options>();
   command.text("KEY", options->key, "A key, the beginning of one, or what else names a lookup", true);
   command.texts("--hint", options->hints, "The size of a symbol, s0=5; or 5: of the next input in their order");

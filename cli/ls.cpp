@@ -67,8 +67,7 @@ Result<std::vector<Listed>> entries(const std::string& store, Reader& reader, st
       if (layer && r.layer != *layer) continue;
       json document = to_json(row);
       document["location"] = location;
-      out.push_back(
-          {location, r.key, name_of(r.state), r.guard, r.layer, r.size, r.modified, std::move(document)});
+      out.push_back({location, r.key, name_of(r.state), r.guard, r.layer, r.size, r.modified, std::move(document)});
     }
   }
   const auto cached = stored_entries(store, layer, {});
@@ -83,7 +82,9 @@ Result<std::vector<Listed>> entries(const std::string& store, Reader& reader, st
 int list(const Globals& globals, const Options& options) {
   std::optional<Layer> layer;
   if (!options.layer.empty() && !(layer = layer_named(options.layer)))
-    return report({ErrorKind::usage, "no layer is called " + options.layer, {},
+    return report({ErrorKind::usage,
+                   "no layer is called " + options.layer,
+                   {},
                    "one of dynamo, aot_autograd, fx_graph, autotune, triton, code, cuda, remote"});
   auto reader = open_store(globals.store);
   if (!reader) return report(reader.error());

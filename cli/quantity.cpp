@@ -35,8 +35,7 @@ constexpr Unit kAges[] = {{"S", kSecond}, {"M", 60 * kSecond}, {"H", 3600 * kSec
 template <std::size_t N>
 std::optional<std::int64_t> parse(const std::string& text, const Unit (&units)[N], double limit) {
   double number = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc() || !std::isfinite(number) || std::signbit(number)) return std::nullopt;
   std::string name(end, text.data() + text.size());
   if (name.starts_with(' ')) name.erase(0, 1);

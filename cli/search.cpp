@@ -23,11 +23,16 @@ struct Options {
 
 const char* name_of(SearchHit::Kind kind) {
   switch (kind) {
-    case SearchHit::Kind::key: return "key";
-    case SearchHit::Kind::component: return "component";
-    case SearchHit::Kind::text: return "text";
-    case SearchHit::Kind::entry: return "entry";
-    case SearchHit::Kind::run: return "run";
+    case SearchHit::Kind::key:
+      return "key";
+    case SearchHit::Kind::component:
+      return "component";
+    case SearchHit::Kind::text:
+      return "text";
+    case SearchHit::Kind::entry:
+      return "entry";
+    case SearchHit::Kind::run:
+      return "run";
   }
   return "";
 }

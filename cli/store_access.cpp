@@ -82,8 +82,7 @@ Result<Reader> open_store(const std::string& store) {
   // What programs noted of the store's own cache; a store that cannot be written is read as it is.
   static_cast<void>(take_in_journals(store, std::chrono::milliseconds(50)));
   auto reader = Reader::open(store);
-  if (!reader && reader.error().kind == ErrorKind::not_found)
-    return tl::make_unexpected(no_store(store));
+  if (!reader && reader.error().kind == ErrorKind::not_found) return tl::make_unexpected(no_store(store));
   if (reader)
     if (const std::string note = reader->version_note(); !note.empty())
       fmt::print(stderr, "keyhole: {} ({})\n", note, store);

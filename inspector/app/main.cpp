@@ -17,16 +17,18 @@ int main(int argc, char** argv) {
   QApplication::setDesktopFileName(QStringLiteral("org.keyhole.Inspector"));
 
   QCommandLineParser parser;
-  parser.setApplicationDescription(
-      QStringLiteral("Shows what compiler caches did, and why lookups missed.\n\n"
-                     "STORE opens a store. Any other PATH (a trace, a cache folder, a mega-cache file, a debug log) is taken into\n"
-                     "the store given, or else into the default store, as `keyhole import` does."));
+  parser.setApplicationDescription(QStringLiteral(
+      "Shows what compiler caches did, and why lookups missed.\n\n"
+      "STORE opens a store. Any other PATH (a trace, a cache folder, a mega-cache file, a debug log) is taken into\n"
+      "the store given, or else into the default store, as `keyhole import` does."));
   parser.addHelpOption();
   parser.addVersionOption();
   const QCommandLineOption screenshots(QStringLiteral("screenshot"),
-                                       QStringLiteral("Render every page, light and dark, into FOLDER and end."), QStringLiteral("FOLDER"));
+                                       QStringLiteral("Render every page, light and dark, into FOLDER and end."),
+                                       QStringLiteral("FOLDER"));
   parser.addOption(screenshots);
-  parser.addPositionalArgument(QStringLiteral("STORE|PATH"), QStringLiteral("a store, or files to take in"), QStringLiteral("[STORE|PATH…]"));
+  parser.addPositionalArgument(QStringLiteral("STORE|PATH"), QStringLiteral("a store, or files to take in"),
+                               QStringLiteral("[STORE|PATH…]"));
   parser.process(app);
 
   using namespace keyhole::inspector;

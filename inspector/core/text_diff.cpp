@@ -96,14 +96,16 @@ bool alike(const QString& a, const QString& b) {
   for (const Span& w : wb) {
     if (b[w.begin].isSpace()) continue;
     ++words;
-    if (auto it = seen.find(QStringView(b).mid(w.begin, w.length)); it != seen.end() && it.value() > 0) --it.value(), common += 2;
+    if (auto it = seen.find(QStringView(b).mid(w.begin, w.length)); it != seen.end() && it.value() > 0)
+      --it.value(), common += 2;
   }
   return words == 0 || common * 3 >= words;
 }
 
 }  // namespace
 
-void mark_words(const QString& left, const QString& right, std::vector<Span>& left_marks, std::vector<Span>& right_marks) {
+void mark_words(const QString& left, const QString& right, std::vector<Span>& left_marks,
+                std::vector<Span>& right_marks) {
   const auto lw = words_of(left), rw = words_of(right);
   QList<QStringView> a, b;
   for (const Span& w : lw) a << QStringView(left).mid(w.begin, w.length);

@@ -25,7 +25,8 @@ QString field(QString text, ExportFormat format) {
 
 }  // namespace
 
-QByteArray export_rows(const QAbstractItemModel& model, const QModelIndexList& rows, ExportFormat format, bool headers) {
+QByteArray export_rows(const QAbstractItemModel& model, const QModelIndexList& rows, ExportFormat format,
+                       bool headers) {
   const int columns = model.columnCount();
   QStringList titles;
   for (int c = 0; c < columns; ++c) titles << model.headerData(c, Qt::Horizontal, Qt::DisplayRole).toString();

@@ -111,7 +111,9 @@ int NodeModel::rowCount(const QModelIndex& parent) const {
   return int(at->children.size());
 }
 
-int NodeModel::columnCount(const QModelIndex&) const { return int(header_.size()); }
+int NodeModel::columnCount(const QModelIndex&) const {
+  return int(header_.size());
+}
 
 QVariant NodeModel::data(const QModelIndex& index, int role) const {
   const Node* row = node(index);
@@ -122,14 +124,22 @@ QVariant NodeModel::data(const QModelIndex& index, int role) const {
   if (std::size_t(index.column()) >= row->cells.size()) return {};
   const Cell& cell = row->cells[std::size_t(index.column())];
   switch (role) {
-    case Qt::DisplayRole: return cell.text;
-    case Qt::ToolTipRole: return cell.tip.isEmpty() ? QVariant() : QVariant(cell.tip);
-    case Qt::TextAlignmentRole: return int((cell.number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
-    case OutcomeRole: return cell.outcome ? QVariant(int(*cell.outcome)) : QVariant();
-    case StyleRole: return int(cell.style);
-    case ExactRole: return cell.exact.isEmpty() ? cell.text : cell.exact;
-    case FractionRole: return cell.fraction >= 0 ? QVariant(cell.fraction) : QVariant();
-    default: return {};
+    case Qt::DisplayRole:
+      return cell.text;
+    case Qt::ToolTipRole:
+      return cell.tip.isEmpty() ? QVariant() : QVariant(cell.tip);
+    case Qt::TextAlignmentRole:
+      return int((cell.number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+    case OutcomeRole:
+      return cell.outcome ? QVariant(int(*cell.outcome)) : QVariant();
+    case StyleRole:
+      return int(cell.style);
+    case ExactRole:
+      return cell.exact.isEmpty() ? cell.text : cell.exact;
+    case FractionRole:
+      return cell.fraction >= 0 ? QVariant(cell.fraction) : QVariant();
+    default:
+      return {};
   }
 }
 
@@ -137,7 +147,8 @@ QVariant NodeModel::headerData(int section, Qt::Orientation orientation, int rol
   if (orientation != Qt::Horizontal || section < 0 || section >= header_.size()) return {};
   if (role == Qt::DisplayRole) return header_[section];
   if (role == Qt::TextAlignmentRole) {
-    const bool number = !rows_.empty() && std::size_t(section) < rows_[0].cells.size() && rows_[0].cells[std::size_t(section)].number;
+    const bool number =
+        !rows_.empty() && std::size_t(section) < rows_[0].cells.size() && rows_[0].cells[std::size_t(section)].number;
     return int((number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
   }
   return {};

@@ -27,7 +27,8 @@ QFont small_font(const QWidget& widget) {
 QString counts_text(const LayerCounts& counts) {
   QStringList parts;
   for (int o = 1; o <= kOutcomes; ++o)
-    if (const auto n = counts[std::size_t(o) - 1]; n > 0) parts << QStringLiteral("%1 %2").arg(count_text(n), title_of(Outcome(o)));
+    if (const auto n = counts[std::size_t(o) - 1]; n > 0)
+      parts << QStringLiteral("%1 %2").arg(count_text(n), title_of(Outcome(o)));
   return parts.join(QStringLiteral(", "));
 }
 
@@ -81,7 +82,9 @@ void OutcomeChart::set(const Overview& overview, std::optional<Layer> layer) {
   update();
 }
 
-QRectF OutcomeChart::plot() const { return QRectF(rect()).adjusted(44, 8, -8, -22); }
+QRectF OutcomeChart::plot() const {
+  return QRectF(rect()).adjusted(44, 8, -8, -22);
+}
 
 int OutcomeChart::column_at(double x) const {
   const QRectF area = plot();
@@ -113,7 +116,8 @@ void OutcomeChart::paintEvent(QPaintEvent*) {
   const double bar = std::clamp(step * 0.72, 1.0, 44.0);
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const double x = area.left() + step * (double(i) + 0.5) - bar / 2;
-    if (int(i) == hover_) p.fillRect(QRectF(area.left() + step * double(i), area.top(), step, area.height()), theme.accent_soft);
+    if (int(i) == hover_)
+      p.fillRect(QRectF(area.left() + step * double(i), area.top(), step, area.height()), theme.accent_soft);
     double y = area.bottom();
     for (const Outcome o : kStack) {
       const auto n = columns_[i].counts[index_of(o)];
@@ -134,7 +138,8 @@ void OutcomeChart::paintEvent(QPaintEvent*) {
     last_day = text.left(10);
     const double x = area.left() + step * double(i);
     if (x + p.fontMetrics().horizontalAdvance(new_day ? text.mid(5, 11) : text.mid(11, 8)) > width()) break;
-    p.drawText(QRectF(x, area.bottom() + 3, 110, 18), Qt::AlignLeft, new_day ? text.mid(5, 11) : text.mid(11, width_ < 60'000'000'000 ? 8 : 5));
+    p.drawText(QRectF(x, area.bottom() + 3, 110, 18), Qt::AlignLeft,
+               new_day ? text.mid(5, 11) : text.mid(11, width_ < 60'000'000'000 ? 8 : 5));
   }
   draw_focus(p, *this);
 }
@@ -145,7 +150,8 @@ void OutcomeChart::mouseMoveEvent(QMouseEvent* event) {
   hover_ = column;
   if (column >= 0) {
     const Column& c = columns_[std::size_t(column)];
-    QToolTip::showText(event->globalPosition().toPoint(), date_clock_text(c.begin) + u'\n' + counts_text(c.counts), this);
+    QToolTip::showText(event->globalPosition().toPoint(), date_clock_text(c.begin) + u'\n' + counts_text(c.counts),
+                       this);
   }
   update();
 }
@@ -198,7 +204,9 @@ void LayerChart::set(std::vector<Overview::LayerRow> rows) {
   update();
 }
 
-QSize LayerChart::sizeHint() const { return {420, std::max(1, int(rows_.size())) * kLayerRow + 4}; }
+QSize LayerChart::sizeHint() const {
+  return {420, std::max(1, int(rows_.size())) * kLayerRow + 4};
+}
 
 std::vector<LayerChart::Part> LayerChart::parts() const {
   std::vector<Part> parts;
@@ -270,15 +278,20 @@ void LayerChart::keyPressEvent(QKeyEvent* event) {
   if (all.empty()) return QWidget::keyPressEvent(event);
   switch (event->key()) {
     case Qt::Key_Left:
-    case Qt::Key_Up: current_ = std::max(0, current_ - 1); break;
+    case Qt::Key_Up:
+      current_ = std::max(0, current_ - 1);
+      break;
     case Qt::Key_Right:
-    case Qt::Key_Down: current_ = std::min(int(all.size()) - 1, current_ + 1); break;
+    case Qt::Key_Down:
+      current_ = std::min(int(all.size()) - 1, current_ + 1);
+      break;
     case Qt::Key_Return: {
       const Part& part = all[std::size_t(std::min(current_, int(all.size()) - 1))];
       Q_EMIT clicked(part.layer, part.outcome);
       break;
     }
-    default: return QWidget::keyPressEvent(event);
+    default:
+      return QWidget::keyPressEvent(event);
   }
   update();
 }
@@ -399,7 +412,9 @@ namespace {
 constexpr int kBarRow = 22;
 }
 
-BarList::BarList(const QString& accessible_name, QWidget* parent) : QWidget(parent) { setAccessibleName(accessible_name); }
+BarList::BarList(const QString& accessible_name, QWidget* parent) : QWidget(parent) {
+  setAccessibleName(accessible_name);
+}
 
 void BarList::set(std::vector<Bar> bars) {
   bars_ = std::move(bars);
@@ -407,7 +422,9 @@ void BarList::set(std::vector<Bar> bars) {
   update();
 }
 
-QSize BarList::sizeHint() const { return {300, int(bars_.size()) * kBarRow + 4}; }
+QSize BarList::sizeHint() const {
+  return {300, int(bars_.size()) * kBarRow + 4};
+}
 
 void BarList::paintEvent(QPaintEvent*) {
   const Theme& theme = Theme::of(*this);
@@ -418,9 +435,11 @@ void BarList::paintEvent(QPaintEvent*) {
   for (std::size_t i = 0; i < bars_.size(); ++i) {
     const double top = double(i) * kBarRow + 2;
     p.setPen(theme.text);
-    p.drawText(QRectF(2, top, name - 8, kBarRow), Qt::AlignVCenter | Qt::AlignLeft, p.fontMetrics().elidedText(bars_[i].name, Qt::ElideMiddle, name - 8));
+    p.drawText(QRectF(2, top, name - 8, kBarRow), Qt::AlignVCenter | Qt::AlignLeft,
+               p.fontMetrics().elidedText(bars_[i].name, Qt::ElideMiddle, name - 8));
     const double room = width() - name - figure;
-    if (most > 0) p.fillRect(QRectF(name, top + 5, std::max(1.0, room * bars_[i].value / most), kBarRow - 10), theme.series[0]);
+    if (most > 0)
+      p.fillRect(QRectF(name, top + 5, std::max(1.0, room * bars_[i].value / most), kBarRow - 10), theme.series[0]);
     p.setPen(theme.muted);
     p.drawText(QRectF(width() - figure, top, figure - 4, kBarRow), Qt::AlignVCenter | Qt::AlignRight, bars_[i].text);
   }

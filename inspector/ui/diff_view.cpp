@@ -35,7 +35,8 @@ DiffView::DiffView(QWidget* parent) : QAbstractScrollArea(parent) {
   setMinimumHeight(kHeader + 60);
 }
 
-void DiffView::set_texts(const QString& left_title, const QString& left, const QString& right_title, const QString& right) {
+void DiffView::set_texts(const QString& left_title, const QString& left, const QString& right_title,
+                         const QString& right) {
   left_title_ = left_title, right_title_ = right_title;
   left_ = left, right_ = right;
   message_.clear();
@@ -65,12 +66,15 @@ void DiffView::set_context(int context) {
   context_ = context;
   lines_ = diff_texts(left_, right_, context);
   longest_ = 0;
-  for (const DiffLine& line : lines_) longest_ = int(std::max({qsizetype(longest_), line.left.size(), line.right.size()}));
+  for (const DiffLine& line : lines_)
+    longest_ = int(std::max({qsizetype(longest_), line.left.size(), line.right.size()}));
   longest_ = std::min(longest_, kLongestShown);
   arrange();
 }
 
-int DiffView::line_height() const { return QFontMetrics(code_font()).height() + 3; }
+int DiffView::line_height() const {
+  return QFontMetrics(code_font()).height() + 3;
+}
 
 void DiffView::arrange() {
   const int height = int(lines_.size()) * line_height();
@@ -83,7 +87,9 @@ void DiffView::arrange() {
   viewport()->update();
 }
 
-void DiffView::resizeEvent(QResizeEvent*) { arrange(); }
+void DiffView::resizeEvent(QResizeEvent*) {
+  arrange();
+}
 
 void DiffView::paintEvent(QPaintEvent*) {
   const Theme& theme = Theme::of(*this);
@@ -96,7 +102,8 @@ void DiffView::paintEvent(QPaintEvent*) {
   }
   const QFont code = code_font();
   const QFontMetrics metrics(code);
-  const int half = viewport()->width() / 2, number = metrics.horizontalAdvance(QStringLiteral("00000")), height = line_height();
+  const int half = viewport()->width() / 2, number = metrics.horizontalAdvance(QStringLiteral("00000")),
+            height = line_height();
   const int scroll = horizontalScrollBar()->value();
   const int first = std::max(0, verticalScrollBar()->value() / height);
   for (int i = first; i < int(lines_.size()); ++i) {
@@ -109,7 +116,8 @@ void DiffView::paintEvent(QPaintEvent*) {
       p.setFont(font());
       p.setPen(theme.accent);
       p.drawText(QRect(0, top, viewport()->width(), height), Qt::AlignCenter,
-                 QStringLiteral("%1, show").arg(plural(line.folded, QStringLiteral("equal line"), QStringLiteral("equal lines"))));
+                 QStringLiteral("%1, show")
+                     .arg(plural(line.folded, QStringLiteral("equal line"), QStringLiteral("equal lines"))));
       continue;
     }
     const bool changed = line.kind != DiffLine::Kind::same;
@@ -142,8 +150,10 @@ void DiffView::paintEvent(QPaintEvent*) {
   p.setFont(font());
   p.fillRect(QRect(0, 0, viewport()->width(), kHeader), theme.surface);
   p.setPen(theme.muted);
-  p.drawText(QRect(8, 0, half - 16, kHeader), Qt::AlignVCenter, fontMetrics().elidedText(left_title_, Qt::ElideRight, half - 16));
-  p.drawText(QRect(half + 8, 0, half - 16, kHeader), Qt::AlignVCenter, fontMetrics().elidedText(right_title_, Qt::ElideRight, half - 16));
+  p.drawText(QRect(8, 0, half - 16, kHeader), Qt::AlignVCenter,
+             fontMetrics().elidedText(left_title_, Qt::ElideRight, half - 16));
+  p.drawText(QRect(half + 8, 0, half - 16, kHeader), Qt::AlignVCenter,
+             fontMetrics().elidedText(right_title_, Qt::ElideRight, half - 16));
   p.setPen(theme.border);
   p.drawLine(0, kHeader - 1, viewport()->width(), kHeader - 1);
   p.drawLine(half, 0, half, viewport()->height());

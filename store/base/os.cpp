@@ -25,7 +25,9 @@ auto again(Call call) {
   return r;
 }
 
-std::int64_t nanoseconds(const timespec& t) { return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec; }
+std::int64_t nanoseconds(const timespec& t) {
+  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
 
 std::int64_t clock_of(clockid_t which) {
   timespec t{};
@@ -69,17 +71,33 @@ std::int64_t Os::write(int fd, const void* from, std::size_t size) {
 int Os::fsync(int fd) {
   return again([&] { return ::fsync(fd); });
 }
-int Os::close(int fd) { return ::close(fd); }
-int Os::rename(const std::string& from, const std::string& to) { return ::rename(from.c_str(), to.c_str()); }
-int Os::unlink(const std::string& path) { return ::unlink(path.c_str()); }
-int Os::rmdir(const std::string& path) { return ::rmdir(path.c_str()); }
-int Os::mkdir(const std::string& path, unsigned mode) { return ::mkdir(path.c_str(), mode); }
-int Os::access(const std::string& path, int mode) { return ::access(path.c_str(), mode); }
+int Os::close(int fd) {
+  return ::close(fd);
+}
+int Os::rename(const std::string& from, const std::string& to) {
+  return ::rename(from.c_str(), to.c_str());
+}
+int Os::unlink(const std::string& path) {
+  return ::unlink(path.c_str());
+}
+int Os::rmdir(const std::string& path) {
+  return ::rmdir(path.c_str());
+}
+int Os::mkdir(const std::string& path, unsigned mode) {
+  return ::mkdir(path.c_str(), mode);
+}
+int Os::access(const std::string& path, int mode) {
+  return ::access(path.c_str(), mode);
+}
 int Os::flock(int fd, int operation) {
   return again([&] { return ::flock(fd, operation); });
 }
-std::int64_t Os::now() { return clock_of(CLOCK_REALTIME); }
-std::int64_t Os::monotonic() { return clock_of(CLOCK_MONOTONIC); }
+std::int64_t Os::now() {
+  return clock_of(CLOCK_REALTIME);
+}
+std::int64_t Os::monotonic() {
+  return clock_of(CLOCK_MONOTONIC);
+}
 void Os::sleep(std::int64_t nanoseconds) {
   timespec left{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
   while (nanosleep(&left, &left) != 0 && errno == EINTR) {
@@ -122,16 +140,30 @@ Os& os() {
   return r != nullptr ? *r : real;
 }
 
-Os* replace_os(Os* replacement) { return replaced.exchange(replacement, std::memory_order_acq_rel); }
+Os* replace_os(Os* replacement) {
+  return replaced.exchange(replacement, std::memory_order_acq_rel);
+}
 
 Error os_error(int code, std::string_view doing, std::string where) {
   Error e{ErrorKind::io, "cannot " + std::string(doing) + ": " + std::strerror(code), std::move(where), {}};
   switch (code) {
-    case ENOENT: e.kind = ErrorKind::not_found; break;
-    case ENOSPC: case EDQUOT: e.hint = "free some space, then run the same command again: nothing that was there is lost"; break;
-    case EFBIG: e.hint = "raise the limit on the size of files (ulimit -f), then run the same command again"; break;
-    case EACCES: case EPERM: case EROFS: e.hint = "choose a folder that you may write, with --store or KEYHOLE_STORE"; break;
-    default: break;
+    case ENOENT:
+      e.kind = ErrorKind::not_found;
+      break;
+    case ENOSPC:
+    case EDQUOT:
+      e.hint = "free some space, then run the same command again: nothing that was there is lost";
+      break;
+    case EFBIG:
+      e.hint = "raise the limit on the size of files (ulimit -f), then run the same command again";
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      e.hint = "choose a folder that you may write, with --store or KEYHOLE_STORE";
+      break;
+    default:
+      break;
   }
   return e;
 }
@@ -155,12 +187,14 @@ Result<void> make_folders(const std::string& folder) {
 
 const char* network_filesystem(std::int64_t magic) {
   // statfs(2) and the kernel's include/uapi/linux/magic.h; FUSE is not here: most of what it carries is local.
-  static constexpr struct { std::int64_t magic; const char* name; } kNetwork[] = {
-      {0x6969, "NFS"},         {0x517b, "SMB"},        {0xff534d42, "CIFS"},   {0xfe534d42, "SMB2"},
-      {0x01021997, "9p"},      {0x0bd00bd0, "Lustre"}, {0x5346414f, "AFS"},    {0x6b414653, "AFS"},
-      {0x73757245, "Coda"},    {0x00c36400, "Ceph"},   {0x47504653, "GPFS"},   {0xaad7aaea, "PanFS"},
-      {0x19830326, "BeeGFS"},  {0x01161970, "GFS2"},   {0x7461636f, "OCFS2"},  {0x564c, "NCP"},
-      {0x013111a8, "IBRIX"},   {0x7c7c6673, "PRL"},    {0x786f4256, "vboxsf"}};
+  static constexpr struct {
+    std::int64_t magic;
+    const char* name;
+  } kNetwork[] = {{0x6969, "NFS"},        {0x517b, "SMB"},        {0xff534d42, "CIFS"},  {0xfe534d42, "SMB2"},
+                  {0x01021997, "9p"},     {0x0bd00bd0, "Lustre"}, {0x5346414f, "AFS"},   {0x6b414653, "AFS"},
+                  {0x73757245, "Coda"},   {0x00c36400, "Ceph"},   {0x47504653, "GPFS"},  {0xaad7aaea, "PanFS"},
+                  {0x19830326, "BeeGFS"}, {0x01161970, "GFS2"},   {0x7461636f, "OCFS2"}, {0x564c, "NCP"},
+                  {0x013111a8, "IBRIX"},  {0x7c7c6673, "PRL"},    {0x786f4256, "vboxsf"}};
   for (const auto& n : kNetwork)
     if (n.magic == magic) return n.name;
   return nullptr;

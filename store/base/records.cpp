@@ -11,8 +11,8 @@ struct Named {
   std::uint8_t value;
   const char* name;
 };
-constexpr Named kLayers[] = {{1, "dynamo"},   {2, "aot_autograd"}, {3, "fx_graph"}, {4, "autotune"},
-                             {5, "triton"},   {6, "code"},         {7, "cuda"},     {8, "remote"}};
+constexpr Named kLayers[] = {{1, "dynamo"}, {2, "aot_autograd"}, {3, "fx_graph"}, {4, "autotune"},
+                             {5, "triton"}, {6, "code"},         {7, "cuda"},     {8, "remote"}};
 constexpr Named kOutcomes[] = {{1, "hit"}, {2, "miss"}, {3, "guard_miss"}, {4, "bypass"}, {5, "error"}};
 constexpr Named kDirections[] = {{0, "unknown"}, {1, "inference"}, {2, "forward"}, {3, "backward"}};
 constexpr Named kEntryStates[] = {{1, "ok"}, {2, "damaged"}, {3, "unreadable"}, {4, "vanished"}};
@@ -38,13 +38,27 @@ std::optional<Enum> named(const Named (&table)[N], std::string_view name) {
 
 }  // namespace
 
-const char* name_of(Layer layer) { return lookup(kLayers, static_cast<std::uint8_t>(layer)); }
-const char* name_of(Outcome outcome) { return lookup(kOutcomes, static_cast<std::uint8_t>(outcome)); }
-const char* name_of(Direction direction) { return lookup(kDirections, static_cast<std::uint8_t>(direction)); }
-const char* name_of(EntryState state) { return lookup(kEntryStates, static_cast<std::uint8_t>(state)); }
-const char* name_of(TextKind kind) { return lookup(kTextKinds, static_cast<std::uint8_t>(kind)); }
-std::optional<Layer> layer_named(std::string_view name) { return named<Layer>(kLayers, name); }
-std::optional<Outcome> outcome_named(std::string_view name) { return named<Outcome>(kOutcomes, name); }
+const char* name_of(Layer layer) {
+  return lookup(kLayers, static_cast<std::uint8_t>(layer));
+}
+const char* name_of(Outcome outcome) {
+  return lookup(kOutcomes, static_cast<std::uint8_t>(outcome));
+}
+const char* name_of(Direction direction) {
+  return lookup(kDirections, static_cast<std::uint8_t>(direction));
+}
+const char* name_of(EntryState state) {
+  return lookup(kEntryStates, static_cast<std::uint8_t>(state));
+}
+const char* name_of(TextKind kind) {
+  return lookup(kTextKinds, static_cast<std::uint8_t>(kind));
+}
+std::optional<Layer> layer_named(std::string_view name) {
+  return named<Layer>(kLayers, name);
+}
+std::optional<Outcome> outcome_named(std::string_view name) {
+  return named<Outcome>(kOutcomes, name);
+}
 
 std::string CompileId::text() const {
   std::string out;

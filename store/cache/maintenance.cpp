@@ -77,11 +77,12 @@ Result<void> pass_on_tombstones(ArtifactCache::Impl& cache) {
         Query taken(*db, "SELECT taken FROM journal WHERE name = ?", kTaken);
         after = taken.next() ? taken.integer(0) : 0;
       }
-      Query q(*db, "SELECT id, layer, key, reason, time, size FROM tombstone WHERE id > ? ORDER BY id LIMIT 1000", after);
+      Query q(*db, "SELECT id, layer, key, reason, time, size FROM tombstone WHERE id > ? ORDER BY id LIMIT 1000",
+              after);
       while (q.next()) {
         after = q.integer(0);
-        rows.push_back({static_cast<Layer>(q.integer(1)), std::string(q.text(2)), name_of(static_cast<Gone>(q.integer(3))),
-                        q.integer(4), q.integer(5)});
+        rows.push_back({static_cast<Layer>(q.integer(1)), std::string(q.text(2)),
+                        name_of(static_cast<Gone>(q.integer(3))), q.integer(4), q.integer(5)});
       }
       if (!db->ok()) return tl::unexpected(db->error());
     }
@@ -89,8 +90,9 @@ Result<void> pass_on_tombstones(ArtifactCache::Impl& cache) {
     if (auto noted = note_tombstones(cache.store, rows); !noted) return noted;
     Writing writing(cache);
     if (!writing.ok()) return tl::unexpected(writing.error());
-    Query(writing.db(), "INSERT INTO journal(name, taken) VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken",
-          kTaken, after)
+    Query(writing.db(),
+          "INSERT INTO journal(name, taken) VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken", kTaken,
+          after)
         .run();
   }
 }

@@ -26,9 +26,15 @@ bool get_varint(std::string_view& in, std::uint64_t& v) {
   return false;
 }
 
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_word(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_hex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_word(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
 
 template <class Predicate>
 std::size_t span_of(std::string_view text, std::size_t from, Predicate p) {
@@ -98,7 +104,8 @@ std::optional<Ids> apply_difference(const Ids& base, std::string_view bytes) {
     const std::uint64_t n = (head >> 1) + 1;
     if ((head & 1) != 0) {
       if (!get_varint(bytes, v) || n > base.size() || v > base.size() - n) return std::nullopt;
-      ids.insert(ids.end(), base.begin() + static_cast<std::ptrdiff_t>(v), base.begin() + static_cast<std::ptrdiff_t>(v + n));
+      ids.insert(ids.end(), base.begin() + static_cast<std::ptrdiff_t>(v),
+                 base.begin() + static_cast<std::ptrdiff_t>(v + n));
     } else {
       for (std::uint64_t k = 0; k < n; ++k) {
         if (!get_varint(bytes, v)) return std::nullopt;
@@ -154,10 +161,12 @@ std::optional<std::string> masked(std::string_view text) {
     const std::string_view w = text.substr(i, word);
     if (w.size() >= 12 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X') && span_of(w, 2, is_hex) >= 10) {
       replace(i, 2 + span_of(w, 2, is_hex), "0x*");
-    } else if ((w.size() == 14 || w.size() == 15) && span_of(w, 0, is_digit) == w.size() && (i == 0 || text[i - 1] != '.')) {
+    } else if ((w.size() == 14 || w.size() == 15) && span_of(w, 0, is_digit) == w.size() &&
+               (i == 0 || text[i - 1] != '.')) {
       replace(i, word, "<id>");
     } else if (w.size() >= 3 && (w.substr(w.size() - 3) == "pid" || w.substr(w.size() - 3) == "PID")) {
-      const std::size_t gap = span_of(text, i + word, [](char g) { return g == '=' || g == ' ' || g == ':' || g == '_'; });
+      const std::size_t gap =
+          span_of(text, i + word, [](char g) { return g == '=' || g == ' ' || g == ':' || g == '_'; });
       const std::size_t digits = span_of(text, i + word + gap, is_digit);
       if (gap > 0 && gap <= 3 && digits > 0) {
         replace(i + word + gap, digits, "<pid>");
@@ -173,7 +182,8 @@ std::optional<std::string> masked(std::string_view text) {
 
 std::optional<std::string> compressed(std::string_view text) {
   if (text.size() < 256) return std::nullopt;
-  static thread_local const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  static thread_local const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(),
+                                                                                         ZSTD_freeCCtx);
   std::string out(ZSTD_compressBound(text.size()), '\0');
   const std::size_t n = ZSTD_compressCCtx(context.get(), out.data(), out.size(), text.data(), text.size(), 3);
   if (ZSTD_isError(n) != 0 || n > text.size() - text.size() / 8) return std::nullopt;

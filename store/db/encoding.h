@@ -25,13 +25,13 @@ using Ids = std::vector<std::int64_t>;
 /// 64 bits that name a text in an index; whoever finds by it compares the text as well. Reaches disk: never changed.
 [[nodiscard]] std::uint64_t hash64(std::string_view bytes, std::uint64_t seed = 0);
 
-/// The text with what differs from process to process replaced: addresses (0x and 10 or more hex digits: Python prints 12),
-/// object ids (14 or 15 decimal digits, which is where Linux maps memory; constants of a graph are shorter or longer, or
-/// fractions), UUIDs, and the number behind "pid". nullopt: nothing of that in it.
+/// The text with what differs from process to process replaced: addresses (0x and 10 or more hex digits: Python prints
+/// 12), object ids (14 or 15 decimal digits, which is where Linux maps memory; constants of a graph are shorter or
+/// longer, or fractions), UUIDs, and the number behind "pid". nullopt: nothing of that in it.
 [[nodiscard]] std::optional<std::string> masked(std::string_view text);
 
-/// zstd, where it saves an eighth or more of a text of 256 bytes or more; else nullopt. Measured on the real recordings:
-/// below 256 bytes the frame's header eats the gain.
+/// zstd, where it saves an eighth or more of a text of 256 bytes or more; else nullopt. Measured on the real
+/// recordings: below 256 bytes the frame's header eats the gain.
 [[nodiscard]] std::optional<std::string> compressed(std::string_view text);
 /// nullopt: not a whole frame, or larger than 1 GiB when unpacked.
 [[nodiscard]] std::optional<std::string> decompressed(std::string_view frame);

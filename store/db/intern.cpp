@@ -7,13 +7,15 @@
 namespace keyhole {
 namespace {
 
-constexpr std::size_t kShortText = 512;        // longer ones are remembered by their hash alone
-constexpr std::size_t kRemembered = 200'000;   // bounds the memory of a long import: about 40 MB of short texts
-constexpr std::size_t kVariants = 8;           // texts kept of one digest
-constexpr std::size_t kWholeGroups = 4;        // bases that a changed group is compared with
+constexpr std::size_t kShortText = 512;       // longer ones are remembered by their hash alone
+constexpr std::size_t kRemembered = 200'000;  // bounds the memory of a long import: about 40 MB of short texts
+constexpr std::size_t kVariants = 8;          // texts kept of one digest
+constexpr std::size_t kWholeGroups = 4;       // bases that a changed group is compared with
 constexpr std::uint64_t kSecondSeed = 0x5bd1e9955bd1e995;
 
-std::int64_t on_disk(std::uint64_t hash) { return static_cast<std::int64_t>(hash); }
+std::int64_t on_disk(std::uint64_t hash) {
+  return static_cast<std::int64_t>(hash);
+}
 
 std::string_view bytes_of(const Ids& ids) {
   return {reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof ids[0]};
@@ -24,7 +26,9 @@ std::string_view prefix_of(std::string_view name) {
   return bracket == std::string_view::npos ? std::string_view() : name.substr(0, bracket);
 }
 
-std::string_view bytes_of(const Digest& d) { return {reinterpret_cast<const char*>(d.bytes.data()), d.bytes.size()}; }
+std::string_view bytes_of(const Digest& d) {
+  return {reinterpret_cast<const char*>(d.bytes.data()), d.bytes.size()};
+}
 
 }  // namespace
 
@@ -187,7 +191,8 @@ Ids Interner::group_members(std::int64_t base, std::string_view bytes) {
 const std::vector<Interner::WholeGroup>& Interner::whole_groups(std::int64_t kind) {
   const auto [place, fresh] = whole_groups_.try_emplace(kind);
   if (fresh) {
-    Query q(db_, "SELECT id, members FROM component_group WHERE kind = ? AND base IS NULL ORDER BY id DESC LIMIT 4", kind);
+    Query q(db_, "SELECT id, members FROM component_group WHERE kind = ? AND base IS NULL ORDER BY id DESC LIMIT 4",
+            kind);
     while (q.next())
       place->second.push_back({reused(Kept::group, q.integer(0)), decode_ids(q.text(1)).value_or(Ids{})});
   }
@@ -220,10 +225,13 @@ std::int64_t Interner::group(std::int64_t kind, const Ids& members) {
     if (base != 0 && best.size() * 2 > whole.size()) base = 0;
   }
   if (base != 0) {
-    Query(db_, "INSERT INTO component_group(hash, kind, base, members) VALUES (?, ?, ?, ?)", on_disk(h.a), kind, base, Blob{best}).run();
+    Query(db_, "INSERT INTO component_group(hash, kind, base, members) VALUES (?, ?, ?, ?)", on_disk(h.a), kind, base,
+          Blob{best})
+        .run();
     return id = db_.last_insert_id();
   }
-  Query(db_, "INSERT INTO component_group(hash, kind, members) VALUES (?, ?, ?)", on_disk(h.a), kind, Blob{whole}).run();
+  Query(db_, "INSERT INTO component_group(hash, kind, members) VALUES (?, ?, ?)", on_disk(h.a), kind, Blob{whole})
+      .run();
   id = db_.last_insert_id();
   if (members.size() > 2) {
     auto& known = whole_groups_[kind];
@@ -267,7 +275,8 @@ std::int64_t Interner::component_set(const std::vector<ComponentPtr>& components
     Query q(db_, "SELECT text FROM component WHERE id = ?", component(graph));
     if (q.next()) graph_text = q.integer(0);
   }
-  Query(db_, "INSERT INTO component_set(hash, graph, groups) VALUES (?, ?, ?)", on_disk(h.a), graph_text, Blob{encoded}).run();
+  Query(db_, "INSERT INTO component_set(hash, graph, groups) VALUES (?, ?, ?)", on_disk(h.a), graph_text, Blob{encoded})
+      .run();
   return id = db_.last_insert_id();
 }
 

@@ -8,8 +8,9 @@
 namespace keyhole {
 namespace {
 
-#define ENTRY_COLUMNS                                                                                                    \
-  "e.id, e.component_set, e.layer, e.key, e.name, e.path, e.state, e.state_reason, e.size, e.modified, e.guard, e.direction, " \
+#define ENTRY_COLUMNS                                                                                             \
+  "e.id, e.component_set, e.layer, e.key, e.name, e.path, e.state, e.state_reason, e.size, e.modified, e.guard, " \
+  "e.direction, "                                                                                                 \
   "e.cost, e.code_key, e.needs, e.metadata, s.id "
 constexpr int kSnapshotColumn = 16;
 
@@ -25,7 +26,8 @@ std::vector<std::string> lines_of(std::string_view joined) {
 }
 
 Error damaged(const Db& db, const char* what) {
-  return {ErrorKind::corrupt, std::string(what) + " of the store is damaged", db.path(), "run `keyhole verify --repair`"};
+  return {ErrorKind::corrupt, std::string(what) + " of the store is damaged", db.path(),
+          "run `keyhole verify --repair`"};
 }
 
 }  // namespace
@@ -69,7 +71,8 @@ void Reader::Impl::load_components(Ids ids, ComponentPool& pool) {
   for (std::size_t from = 0, to = 0; from < ids.size() && db.ok(); from = to) {
     for (to = from + 1; to < ids.size() && ids[to] - ids[to - 1] <= kGap;) ++to;
     Query q(db,
-            "SELECT c.id, c.digest, n.body, t.body FROM component c JOIN text n ON n.id = c.name JOIN text t ON t.id = c.text "
+            "SELECT c.id, c.digest, n.body, t.body FROM component c JOIN text n ON n.id = c.name JOIN text t ON t.id = "
+            "c.text "
             "WHERE c.id BETWEEN ? AND ?",
             ids[from], ids[to - 1]);
     while (q.next()) {
@@ -125,8 +128,10 @@ Result<std::vector<ComponentChange>> Reader::difference(RowId before, RowId afte
   for (const auto id : olds) ++kept[id];
   Ids only_new, only_old;
   for (const auto id : news) {
-    if (auto& n = kept[id]; n > 0) --n;
-    else only_new.push_back(id);
+    if (auto& n = kept[id]; n > 0)
+      --n;
+    else
+      only_new.push_back(id);
   }
   for (const auto id : olds) {
     if (auto& n = kept[id]; n > 0) {
@@ -182,7 +187,8 @@ Result<std::vector<EntryRow>> Reader::entries_with_key(Layer layer, std::string_
   std::vector<EntryRow> rows;
   Query q(impl_->db,
           "SELECT " ENTRY_COLUMNS
-          "FROM entry e JOIN presence p ON p.entry = e.id JOIN snapshot s ON s.location = p.location AND s.id >= p.since AND "
+          "FROM entry e JOIN presence p ON p.entry = e.id JOIN snapshot s ON s.location = p.location AND s.id >= "
+          "p.since AND "
           "(p.until IS NULL OR s.id < p.until) WHERE e.key = (SELECT id FROM key WHERE name = ?) AND e.layer = ? "
           "ORDER BY s.time DESC, s.id DESC, e.name LIMIT 1000",
           key, static_cast<int>(layer));
@@ -194,7 +200,8 @@ Result<std::vector<SnapshotRow>> Reader::snapshots() {
   const Call call(*impl_);
   std::vector<SnapshotRow> rows;
   Query q(impl_->db,
-          "SELECT s.id, s.run, s.location, s.read_from, s.time, s.moment, (SELECT count(*) FROM presence p WHERE p.location = s.location "
+          "SELECT s.id, s.run, s.location, s.read_from, s.time, s.moment, (SELECT count(*) FROM presence p WHERE "
+          "p.location = s.location "
           "AND p.since <= s.id AND (p.until IS NULL OR p.until > s.id)), s.newest_run "
           "FROM snapshot s ORDER BY s.time, s.id");
   while (q.next())
@@ -212,7 +219,8 @@ Result<std::vector<EntryRow>> Reader::entries_of_snapshot(RowId snapshot) {
   std::vector<EntryRow> rows;
   Query q(impl_->db,
           "SELECT " ENTRY_COLUMNS
-          "FROM snapshot s JOIN presence p ON p.location = s.location AND p.since <= s.id AND (p.until IS NULL OR p.until > s.id) "
+          "FROM snapshot s JOIN presence p ON p.location = s.location AND p.since <= s.id AND (p.until IS NULL OR "
+          "p.until > s.id) "
           "JOIN entry e ON e.id = p.entry WHERE s.id = ? ORDER BY e.path, e.id",
           snapshot);
   while (q.next()) rows.push_back(impl_->entry_row(q));

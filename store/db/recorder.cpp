@@ -11,7 +11,8 @@
 namespace keyhole {
 namespace {
 
-constexpr std::int64_t kBatchNanoseconds = 25'000'000;  // half of the 50 ms that a lock may last: the last record may be large
+constexpr std::int64_t kBatchNanoseconds =
+    25'000'000;  // half of the 50 ms that a lock may last: the last record may be large
 constexpr Nanoseconds kNearTime = 3600LL * 1'000'000'000;
 
 std::string join_lines(const std::vector<std::string>& lines) {
@@ -117,8 +118,12 @@ Result<void> RecorderImpl::commit() {
   return db_.status();
 }
 
-std::optional<std::int64_t> RecorderImpl::text_cell(std::string_view text) { return nonzero(intern_.text(text)); }
-std::optional<std::int64_t> RecorderImpl::volatile_cell(std::string_view text) { return nonzero(intern_.volatile_text(text)); }
+std::optional<std::int64_t> RecorderImpl::text_cell(std::string_view text) {
+  return nonzero(intern_.text(text));
+}
+std::optional<std::int64_t> RecorderImpl::volatile_cell(std::string_view text) {
+  return nonzero(intern_.volatile_text(text));
+}
 
 void RecorderImpl::write_run(RowId id, const RunRecord& run) {
   Cells<9> cells{run.argv.empty() ? std::nullopt : text_cell(join_lines(run.argv)),
@@ -132,12 +137,15 @@ void RecorderImpl::write_run(RowId id, const RunRecord& run) {
                  run.exit_status ? std::optional<std::int64_t>(*run.exit_status) : std::nullopt};
   bool changed = false;
   {
-    Query q(db_, "SELECT argv, cwd, env, git_commit, git_dirty, versions, start, end, exit_status FROM run WHERE id = ?", id);
+    Query q(db_,
+            "SELECT argv, cwd, env, git_commit, git_dirty, versions, start, end, exit_status FROM run WHERE id = ?",
+            id);
     changed = q.next() && merge_cells(cells, q, 0);
   }
   if (!changed) return;
   Query q(db_,
-          "UPDATE run SET argv = ?2, cwd = ?3, env = ?4, git_commit = ?5, git_dirty = ?6, versions = ?7, start = ?8, end = ?9, "
+          "UPDATE run SET argv = ?2, cwd = ?3, env = ?4, git_commit = ?5, git_dirty = ?6, versions = ?7, start = ?8, "
+          "end = ?9, "
           "exit_status = ?10, position = coalesce(?8, position) WHERE id = ?1",
           id);
   bind_cells(q, cells);
@@ -177,9 +185,10 @@ std::int64_t RecorderImpl::source_taken(std::string_view identity) {
 
 void RecorderImpl::note_source(std::string_view identity, std::int64_t size) {
   const Batch batch(*this);
-  Query(db_,
-        "INSERT INTO source VALUES (?1, ?2, ?3) ON CONFLICT(identity) DO UPDATE SET size = max(size, ?2) WHERE size < ?2",
-        identity, size, nonzero(run_))
+  Query(
+      db_,
+      "INSERT INTO source VALUES (?1, ?2, ?3) ON CONFLICT(identity) DO UPDATE SET size = max(size, ?2) WHERE size < ?2",
+      identity, size, nonzero(run_))
       .run();
 }
 
@@ -211,8 +220,10 @@ std::int64_t RecorderImpl::find_process(const ProcessRecord& record) {
     }
   }
   if (fits.size() > 1)
-    problem({record.identity, -1, "several processes of this run have pid " + std::to_string(record.pid) + ": what the log says is kept apart",
-             "import the log together with the trace of its own process, as a run of its own"});
+    problem(
+        {record.identity, -1,
+         "several processes of this run have pid " + std::to_string(record.pid) + ": what the log says is kept apart",
+         "import the log together with the trace of its own process, as a run of its own"});
   if (fits.size() != 1) return 0;
   if (!is_log) Query(db_, "UPDATE process SET identity = ? WHERE id = ?", record.identity, fits[0]).run();
   Query(db_, "INSERT OR IGNORE INTO process_identity VALUES (?, ?)", hash, fits[0]).run();
@@ -225,10 +236,15 @@ RecordSink::ProcessId RecorderImpl::process(const ProcessRecord& record) {
   if (id == 0 && db_.ok()) {
     Query(db_, "INSERT INTO process(run, identity) VALUES (?, ?)", present_run(), record.identity).run();
     id = db_.last_insert_id();
-    Query(db_, "INSERT INTO process_identity VALUES (?, ?)", static_cast<std::int64_t>(hash64(record.identity)), id).run();
+    Query(db_, "INSERT INTO process_identity VALUES (?, ?)", static_cast<std::int64_t>(hash64(record.identity)), id)
+        .run();
   }
-  Cells<6> cells{text_cell(record.host), known(record.pid),          record.rank ? std::optional<std::int64_t>(*record.rank) : std::nullopt,
-                 known(record.start),    text_cell(record.cache_dir), text_cell(record.versions_json)};
+  Cells<6> cells{text_cell(record.host),
+                 known(record.pid),
+                 record.rank ? std::optional<std::int64_t>(*record.rank) : std::nullopt,
+                 known(record.start),
+                 text_cell(record.cache_dir),
+                 text_cell(record.versions_json)};
   bool changed = false;
   RowId run = 0;
   {
@@ -239,7 +255,10 @@ RecordSink::ProcessId RecorderImpl::process(const ProcessRecord& record) {
     }
   }
   if (changed) {
-    Query q(db_, "UPDATE process SET host = ?2, pid = ?3, rank = ?4, start = ?5, cache_dir = ?6, versions = ?7 WHERE id = ?1", id);
+    Query q(
+        db_,
+        "UPDATE process SET host = ?2, pid = ?3, rank = ?4, start = ?5, cache_dir = ?6, versions = ?7 WHERE id = ?1",
+        id);
     bind_cells(q, cells);
     q.run();
   }
@@ -251,9 +270,10 @@ RecordSink::ProcessId RecorderImpl::process(const ProcessRecord& record) {
 RecorderImpl::CompileState& RecorderImpl::compile_state(ProcessId process, const CompileId& id) {
   CompileState& state = compiles_[{process, id}];
   if (state.id != 0 || !db_.ok()) return state;
-  Query(db_,
-        "INSERT OR IGNORE INTO compile(process, frame, frame_compile, attempt, compiled_autograd) VALUES (?, ?, ?, ?, ?)",
-        process, id.frame, id.frame_compile, id.attempt, id.compiled_autograd)
+  Query(
+      db_,
+      "INSERT OR IGNORE INTO compile(process, frame, frame_compile, attempt, compiled_autograd) VALUES (?, ?, ?, ?, ?)",
+      process, id.frame, id.frame_compile, id.attempt, id.compiled_autograd)
       .run();
   if (db_.changes() == 1) {
     state.id = db_.last_insert_id();
@@ -261,7 +281,8 @@ RecorderImpl::CompileState& RecorderImpl::compile_state(ProcessId process, const
   }
   {
     Query q(db_,
-            "SELECT id, function, filename FROM compile WHERE process = ? AND frame = ? AND frame_compile = ? AND attempt = ? "
+            "SELECT id, function, filename FROM compile WHERE process = ? AND frame = ? AND frame_compile = ? AND "
+            "attempt = ? "
             "AND compiled_autograd = ?",
             process, id.frame, id.frame_compile, id.attempt, id.compiled_autograd);
     if (!q.next()) return state;
@@ -269,7 +290,8 @@ RecorderImpl::CompileState& RecorderImpl::compile_state(ProcessId process, const
     state.function = q.integer(1);
     state.filename = q.integer(2);
   }
-  Query q(db_, "SELECT DISTINCT layer, component_set FROM lookup WHERE compile = ? AND component_set IS NOT NULL", state.id);
+  Query q(db_, "SELECT DISTINCT layer, component_set FROM lookup WHERE compile = ? AND component_set IS NOT NULL",
+          state.id);
   while (q.next()) state.sets.emplace(static_cast<Layer>(q.integer(0)), q.integer(1));
   return state;
 }
@@ -302,7 +324,8 @@ void RecorderImpl::compile(ProcessId process, const CompileRecord& record) {
   }
   if (changed) {
     Query q(db_,
-            "UPDATE compile SET function = ?2, filename = ?3, line = ?4, start = ?5, total = ?6, backend = ?7, inductor = ?8, "
+            "UPDATE compile SET function = ?2, filename = ?3, line = ?4, start = ?5, total = ?6, backend = ?7, "
+            "inductor = ?8, "
             "recompile_reason = ?9, fail_reason = ?10, finished = ?11 WHERE id = ?1",
             state.id);
     bind_cells(q, cells);
@@ -318,14 +341,16 @@ void RecorderImpl::compile(ProcessId process, const CompileRecord& record) {
 void RecorderImpl::symbol(ProcessId process, const SymbolRecord& record) {
   const Batch batch(*this);
   const CompileState& state = compile_state(process, record.compile);
-  Query q(db_,
-          "INSERT INTO symbol VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET value = coalesce(?3, value), "
-          "source = coalesce(?4, source), user_file = coalesce(?5, user_file), user_line = coalesce(?6, user_line), "
-          "user_code = coalesce(?7, user_code) WHERE value IS NOT coalesce(?3, value) OR source IS NOT coalesce(?4, source) OR "
-          "user_file IS NOT coalesce(?5, user_file) OR user_line IS NOT coalesce(?6, user_line) OR "
-          "user_code IS NOT coalesce(?7, user_code)",
-          state.id, intern_.text(record.symbol), text_cell(record.value), text_cell(record.source), text_cell(record.user_file),
-          known(record.user_line), text_cell(record.user_code));
+  Query q(
+      db_,
+      "INSERT INTO symbol VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET value = coalesce(?3, value), "
+      "source = coalesce(?4, source), user_file = coalesce(?5, user_file), user_line = coalesce(?6, user_line), "
+      "user_code = coalesce(?7, user_code) WHERE value IS NOT coalesce(?3, value) OR source IS NOT coalesce(?4, "
+      "source) OR "
+      "user_file IS NOT coalesce(?5, user_file) OR user_line IS NOT coalesce(?6, user_line) OR "
+      "user_code IS NOT coalesce(?7, user_code)",
+      state.id, intern_.text(record.symbol), text_cell(record.value), text_cell(record.source),
+      text_cell(record.user_file), known(record.user_line), text_cell(record.user_code));
   q.run();
 }
 
@@ -365,7 +390,8 @@ void RecorderImpl::lookup(ProcessId process, const LookupRecord& record) {
   delta.saw(record.time);
   {
     Query q(db_,
-            "INSERT OR IGNORE INTO lookup(process, layer, key, ordinal, compile, outcome, status, direction, time, duration, cost, "
+            "INSERT OR IGNORE INTO lookup(process, layer, key, ordinal, compile, outcome, status, direction, time, "
+            "duration, cost, "
             "saved, guard, reason, component_set, cache_off, load_error, save_error) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             process, static_cast<int>(record.layer), key, ordinal);
@@ -380,7 +406,8 @@ void RecorderImpl::lookup(ProcessId process, const LookupRecord& record) {
     bool changed = false;
     {
       Query q(db_,
-              "SELECT id, compile, outcome, status, direction, time, duration, cost, saved, guard, reason, component_set, cache_off, "
+              "SELECT id, compile, outcome, status, direction, time, duration, cost, saved, guard, reason, "
+              "component_set, cache_off, "
               "load_error, save_error FROM lookup WHERE process = ? AND layer = ? AND key = ? AND ordinal = ?",
               process, static_cast<int>(record.layer), key, ordinal);
       if (q.next()) {
@@ -394,8 +421,10 @@ void RecorderImpl::lookup(ProcessId process, const LookupRecord& record) {
     }
     if (changed) {
       Query q(db_,
-              "UPDATE lookup SET compile = ?2, outcome = ?3, status = ?4, direction = ?5, time = ?6, duration = ?7, cost = ?8, "
-              "saved = ?9, guard = ?10, reason = ?11, component_set = ?12, cache_off = ?13, load_error = ?14, save_error = ?15 "
+              "UPDATE lookup SET compile = ?2, outcome = ?3, status = ?4, direction = ?5, time = ?6, duration = ?7, "
+              "cost = ?8, "
+              "saved = ?9, guard = ?10, reason = ?11, component_set = ?12, cache_off = ?13, load_error = ?14, "
+              "save_error = ?15 "
               "WHERE id = ?1",
               id);
       bind_cells(q, cells);

@@ -110,7 +110,11 @@ void bind_cells(Query& q, const Cells<N>& cells) {
   for (const auto& cell : cells) q.bind(cell);
 }
 
-inline std::optional<std::int64_t> known(std::int64_t v) { return v == -1 ? std::nullopt : std::optional(v); }
-inline std::optional<std::int64_t> nonzero(std::int64_t v) { return v == 0 ? std::nullopt : std::optional(v); }
+inline std::optional<std::int64_t> known(std::int64_t v) {
+  return v == -1 ? std::nullopt : std::optional(v);
+}
+inline std::optional<std::int64_t> nonzero(std::int64_t v) {
+  return v == 0 ? std::nullopt : std::optional(v);
+}
 
 }  // namespace keyhole

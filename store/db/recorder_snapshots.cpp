@@ -23,14 +23,15 @@ RecordSink::SnapshotId RecorderImpl::begin_snapshot(const SnapshotRecord& record
   const auto location = intern_.text(record.location), read_from = intern_.text(record.read_from);
   std::int64_t id = 0;
   {
-    Query q(db_, "SELECT id FROM snapshot WHERE location = ? AND read_from = ? AND time IS ? AND moment = ?", location, read_from,
-            known(record.time), static_cast<int>(record.moment));
+    Query q(db_, "SELECT id FROM snapshot WHERE location = ? AND read_from = ? AND time IS ? AND moment = ?", location,
+            read_from, known(record.time), static_cast<int>(record.moment));
     if (q.next()) id = q.integer(0);
   }
   if (id == 0 && db_.ok()) {
-    Query(db_, "INSERT INTO snapshot(run, location, read_from, time, moment, newest_run) "
-          "VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM run))", nonzero(run_), location,
-          read_from, known(record.time), static_cast<int>(record.moment))
+    Query(db_,
+          "INSERT INTO snapshot(run, location, read_from, time, moment, newest_run) "
+          "VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM run))",
+          nonzero(run_), location, read_from, known(record.time), static_cast<int>(record.moment))
         .run();
     id = db_.last_insert_id();
   }
@@ -59,7 +60,8 @@ std::int64_t RecorderImpl::entry_row(const EntryRecord& record) {
   const auto hash = static_cast<std::int64_t>(hash64({reinterpret_cast<const char*>(flat.data()), sizeof flat}));
   {
     Query q(db_,
-            "SELECT id, layer, key, name, path, state, state_reason, size, modified, guard, direction, cost, component_set, code_key, "
+            "SELECT id, layer, key, name, path, state, state_reason, size, modified, guard, direction, cost, "
+            "component_set, code_key, "
             "needs, metadata FROM entry WHERE hash = ?",
             hash);
     while (q.next()) {
@@ -69,10 +71,11 @@ std::int64_t RecorderImpl::entry_row(const EntryRecord& record) {
     }
   }
   if (!db_.ok()) return 0;
-  Query q(db_,
-          "INSERT INTO entry(hash, layer, key, name, path, state, state_reason, size, modified, guard, direction, cost, "
-          "component_set, code_key, needs, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-          hash);
+  Query q(
+      db_,
+      "INSERT INTO entry(hash, layer, key, name, path, state, state_reason, size, modified, guard, direction, cost, "
+      "component_set, code_key, needs, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      hash);
   bind_cells(q, cells);
   q.run();
   return db_.last_insert_id();
@@ -93,8 +96,9 @@ void RecorderImpl::entry(SnapshotId snapshot, const EntryRecord& record) {
     location = q.integer(0);
   }
   {
-    Query q(db_, "SELECT 1 FROM presence WHERE location = ? AND entry = ? AND since <= ?3 AND (until IS NULL OR until > ?3)", location,
-            id, snapshot);
+    Query q(db_,
+            "SELECT 1 FROM presence WHERE location = ? AND entry = ? AND since <= ?3 AND (until IS NULL OR until > ?3)",
+            location, id, snapshot);
     if (q.next()) return;
   }
   std::optional<std::int64_t> next;
@@ -103,7 +107,9 @@ void RecorderImpl::entry(SnapshotId snapshot, const EntryRecord& record) {
     if (q.next()) next = q.maybe(0);
     newest = !next;
   }
-  Query(db_, "INSERT OR REPLACE INTO presence VALUES (?, ?, ?, ?)", location, id, snapshot, newest ? std::nullopt : next).run();
+  Query(db_, "INSERT OR REPLACE INTO presence VALUES (?, ?, ?, ?)", location, id, snapshot,
+        newest ? std::nullopt : next)
+      .run();
 }
 
 void RecorderImpl::end_snapshot() {
@@ -118,20 +124,26 @@ void RecorderImpl::end_snapshot() {
   }
   std::vector<std::array<std::int64_t, 3>> gone;  // entry, since, until
   {
-    Query q(db_, "SELECT entry, since, until FROM presence WHERE location = ? AND since <= ?2 AND (until IS NULL OR until > ?2)",
-            snapshot_.location, id);
+    Query q(
+        db_,
+        "SELECT entry, since, until FROM presence WHERE location = ? AND since <= ?2 AND (until IS NULL OR until > ?2)",
+        snapshot_.location, id);
     while (q.next())
       if (!snapshot_.seen.contains(q.integer(0))) gone.push_back({q.integer(0), q.integer(1), q.integer_or(2, 0)});
   }
   for (const auto& [entry, since, until] : gone) {
     if (since == id) {
-      Query(db_, "DELETE FROM presence WHERE location = ? AND entry = ? AND since = ?", snapshot_.location, entry, since).run();
+      Query(db_, "DELETE FROM presence WHERE location = ? AND entry = ? AND since = ?", snapshot_.location, entry,
+            since)
+          .run();
     } else {
-      Query(db_, "UPDATE presence SET until = ?4 WHERE location = ?1 AND entry = ?2 AND since = ?3", snapshot_.location, entry, since, id)
+      Query(db_, "UPDATE presence SET until = ?4 WHERE location = ?1 AND entry = ?2 AND since = ?3", snapshot_.location,
+            entry, since, id)
           .run();
     }
     if (!next || (until != 0 && until <= *next)) continue;  // a later snapshot, of another process, still holds it
-    Query(db_, "INSERT OR REPLACE INTO presence VALUES (?, ?, ?, ?)", snapshot_.location, entry, *next, nonzero(until)).run();
+    Query(db_, "INSERT OR REPLACE INTO presence VALUES (?, ?, ?, ?)", snapshot_.location, entry, *next, nonzero(until))
+        .run();
   }
 }
 

@@ -38,7 +38,8 @@ Error error_of(sqlite3* handle, int code, const char* doing, const std::string& 
   const char* message = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
   e.what = std::string(doing) + ": " + message;
   switch (code & 0xff) {
-    case SQLITE_BUSY: case SQLITE_LOCKED:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
       e.kind = ErrorKind::busy;
       e.what = "another process holds the lock of the store";
       e.hint = "try again in a moment";
@@ -57,26 +58,31 @@ Error error_of(sqlite3* handle, int code, const char* doing, const std::string& 
       e.what = "the disk is full";
       e.hint = "free some space, then run the same command again: what was committed is kept";
       break;
-    case SQLITE_IOERR: case SQLITE_CANTOPEN: {
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN: {
       // SQLite tells which of its steps failed; what the operating system said is what helps.
       const int code_of_system = handle != nullptr ? sqlite3_system_errno(handle) : 0;
       if (code_of_system != 0) e = os_error(code_of_system, "read or write the store", path);
       e.kind = ErrorKind::io;
       break;
     }
-    case SQLITE_READONLY: case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
       e.kind = ErrorKind::io;
       e.hint = "choose a folder that you may write, with --store or KEYHOLE_STORE";
       break;
-    case SQLITE_TOOBIG: e.kind = ErrorKind::bad_input; break;
-    default: break;
+    case SQLITE_TOOBIG:
+      e.kind = ErrorKind::bad_input;
+      break;
+    default:
+      break;
   }
   return e;
 }
 
 /// SQLite's own handler sleeps up to 100 ms at a time, which starves a waiter among many writers. A put holds the lock
-/// for a quarter of a millisecond: this one looks again after about 0.1 ms, and waits longer each time, up to 4 ms, until
-/// the time is over. The low bits of the clock keep two waiters from meeting again.
+/// for a quarter of a millisecond: this one looks again after about 0.1 ms, and waits longer each time, up to 4 ms,
+/// until the time is over. The low bits of the clock keep two waiters from meeting again.
 int keep_trying(void* limit, int count) {
   static thread_local std::int64_t since = 0;
   const std::int64_t now = os().monotonic();
@@ -102,9 +108,16 @@ Result<Db> Db::open(const std::string& path, const Options& options) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   std::string name = path;
   switch (options.mode) {
-    case Mode::read: flags |= SQLITE_OPEN_READONLY; break;
-    case Mode::write: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE; break;
-    case Mode::memory: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE; name = ":memory:"; break;
+    case Mode::read:
+      flags |= SQLITE_OPEN_READONLY;
+      break;
+    case Mode::write:
+      flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+      break;
+    case Mode::memory:
+      flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+      name = ":memory:";
+      break;
     case Mode::immutable: {
       flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
       name = "file:";
@@ -129,12 +142,16 @@ Result<Db> Db::open(const std::string& path, const Options& options) {
   return Db(std::move(impl));
 }
 
-bool Db::ok() const { return !impl_->error; }
+bool Db::ok() const {
+  return !impl_->error;
+}
 const Error& Db::error() const {
   static const Error none;
   return impl_->error ? *impl_->error : none;
 }
-void Db::clear_error() { impl_->error.reset(); }
+void Db::clear_error() {
+  impl_->error.reset();
+}
 Result<void> Db::status() const {
   if (impl_->error) return tl::make_unexpected(*impl_->error);
   return {};
@@ -142,17 +159,30 @@ Result<void> Db::status() const {
 void Db::set_error(Error error) {
   if (!impl_->error) impl_->error = std::move(error);
 }
-std::int64_t Db::last_insert_id() const { return sqlite3_last_insert_rowid(impl_->handle); }
-std::int64_t Db::changes() const { return sqlite3_changes64(impl_->handle); }
-bool Db::in_transaction() const { return sqlite3_get_autocommit(impl_->handle) == 0; }
-sqlite3* Db::handle() const { return impl_->handle; }
-const std::string& Db::path() const { return impl_->path; }
+std::int64_t Db::last_insert_id() const {
+  return sqlite3_last_insert_rowid(impl_->handle);
+}
+std::int64_t Db::changes() const {
+  return sqlite3_changes64(impl_->handle);
+}
+bool Db::in_transaction() const {
+  return sqlite3_get_autocommit(impl_->handle) == 0;
+}
+sqlite3* Db::handle() const {
+  return impl_->handle;
+}
+const std::string& Db::path() const {
+  return impl_->path;
+}
 
-void Db::fail_here(int code, const char* doing) { set_error(error_of(impl_->handle, code, doing, impl_->path)); }
+void Db::fail_here(int code, const char* doing) {
+  set_error(error_of(impl_->handle, code, doing, impl_->path));
+}
 
 bool Db::usable() {
   if (::getpid() != impl_->owner)
-    set_error({ErrorKind::usage, "this store was opened before fork()", impl_->path, "open it anew in the child process"});
+    set_error(
+        {ErrorKind::usage, "this store was opened before fork()", impl_->path, "open it anew in the child process"});
   return ok();
 }
 
@@ -227,11 +257,13 @@ void Query::bind(std::string_view v) {
 void Query::bind(Blob v) {
   ++bound_;
   if (statement_ == nullptr) return;
-  const int code =
-      sqlite3_bind_blob64(statement_, bound_, v.bytes.data() != nullptr ? v.bytes.data() : "", v.bytes.size(), SQLITE_STATIC);
+  const int code = sqlite3_bind_blob64(statement_, bound_, v.bytes.data() != nullptr ? v.bytes.data() : "",
+                                       v.bytes.size(), SQLITE_STATIC);
   if (code != SQLITE_OK) db_->fail_here(code, "cannot store a blob");
 }
-void Query::bind(std::nullopt_t) { ++bound_; }  // unbound parameters are NULL
+void Query::bind(std::nullopt_t) {
+  ++bound_;
+}  // unbound parameters are NULL
 
 bool Query::next() {
   if (statement_ == nullptr || !db_->ok()) return false;
@@ -248,16 +280,28 @@ void Query::rewind() {
   sqlite3_clear_bindings(statement_);
 }
 
-int Query::columns() const { return sqlite3_column_count(statement_); }
-bool Query::null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-bool Query::is_blob(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_BLOB; }
-std::int64_t Query::integer(int column) const { return sqlite3_column_int64(statement_, column); }
-std::int64_t Query::integer_or(int column, std::int64_t absent) const { return null(column) ? absent : integer(column); }
+int Query::columns() const {
+  return sqlite3_column_count(statement_);
+}
+bool Query::null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+bool Query::is_blob(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_BLOB;
+}
+std::int64_t Query::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
+std::int64_t Query::integer_or(int column, std::int64_t absent) const {
+  return null(column) ? absent : integer(column);
+}
 std::optional<std::int64_t> Query::maybe(int column) const {
   if (null(column)) return std::nullopt;
   return integer(column);
 }
-double Query::real(int column) const { return sqlite3_column_double(statement_, column); }
+double Query::real(int column) const {
+  return sqlite3_column_double(statement_, column);
+}
 std::string_view Query::text(int column) const {
   // Of a text too: sqlite3_column_text() would copy it to put a NUL behind it. Numbers become texts.
   const void* bytes = sqlite3_column_blob(statement_, column);

@@ -33,7 +33,8 @@ class FirstOpenLock {
       code_ = errno;
       return;
     }
-    const std::int64_t until = os().monotonic() + 10'000'000'000;  // creating takes a few ms, a migration perhaps seconds
+    const std::int64_t until =
+        os().monotonic() + 10'000'000'000;  // creating takes a few ms, a migration perhaps seconds
     while (os().flock(fd_, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK || os().monotonic() > until) {
         code_ = errno;
@@ -58,13 +59,15 @@ Result<void> refuse_network(const std::string& store) {
   FilesystemInfo info;
   if (os().statfs(store, info) != 0) return {};
   if (const char* name = network_filesystem(info.magic))
-    return fail(ErrorKind::unsupported, std::string("the store is on a network filesystem (") + name + ")", store, kNetworkHint);
+    return fail(ErrorKind::unsupported, std::string("the store is on a network filesystem (") + name + ")", store,
+                kNetworkHint);
   return {};
 }
 
 Result<void> check_identity(Db& db, std::int64_t application, std::int64_t version) {
   if (application == kHistoryApplicationId) return {};
-  if (application == 0 && version == 0 && db.value("SELECT count(*) FROM sqlite_schema").value_or(1) == 0 && db.ok()) return {};
+  if (application == 0 && version == 0 && db.value("SELECT count(*) FROM sqlite_schema").value_or(1) == 0 && db.ok())
+    return {};
   if (!db.ok()) return db.status();
   return fail(ErrorKind::bad_input, "this SQLite file belongs to another program", db.path(),
               "choose another folder with --store");
@@ -72,7 +75,8 @@ Result<void> check_identity(Db& db, std::int64_t application, std::int64_t versi
 
 Error newer(const Db& db, std::int64_t version) {
   return {ErrorKind::unsupported,
-          "the store has format " + std::to_string(version) + ", this program knows up to " + std::to_string(kHistoryVersion),
+          "the store has format " + std::to_string(version) + ", this program knows up to " +
+              std::to_string(kHistoryVersion),
           db.path(), "install the newer Keyhole, or use another --store; reading commands still work"};
 }
 
@@ -88,8 +92,9 @@ Result<void> migrate(Db& db) {
 }
 
 Result<void> settle(Db& db) {
-  db.exec("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;"
-          "PRAGMA foreign_keys = OFF; PRAGMA journal_size_limit = 16777216");
+  db.exec(
+      "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;"
+      "PRAGMA foreign_keys = OFF; PRAGMA journal_size_limit = 16777216");
   return db.status();
 }
 
@@ -139,7 +144,8 @@ Result<Db> open_history_to_read(const std::string& store) {
   const std::string path = store + "/history.db";
   FileInfo info;
   if (os().stat(path, info) != 0)
-    return fail(ErrorKind::not_found, "there is no store here", store, "record or import something first, or name another with --store");
+    return fail(ErrorKind::not_found, "there is no store here", store,
+                "record or import something first, or name another with --store");
   auto db = Db::open(path, {.mode = Db::Mode::read});
   std::optional<std::int64_t> application;
   if (db) application = db->value("PRAGMA application_id");
@@ -170,7 +176,8 @@ Result<Db> open_history_to_read(const std::string& store) {
     e.hint = "install the newer Keyhole, or use another --store";
     return tl::make_unexpected(e);
   }
-  db->exec("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA mmap_size = 268435456");
+  db->exec(
+      "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA mmap_size = 268435456");
   if (!db->ok()) return tl::make_unexpected(db->error());
   return db;
 }
@@ -178,18 +185,21 @@ Result<Db> open_history_to_read(const std::string& store) {
 std::string version_note(Db& history) {
   const auto version = history.value("PRAGMA user_version").value_or(0);
   if (version <= kHistoryVersion) return {};
-  return "the store has format " + std::to_string(version) + ", this program knows up to " + std::to_string(kHistoryVersion) +
-         ": it is read, not written, and what is new in it is not shown";
+  return "the store has format " + std::to_string(version) + ", this program knows up to " +
+         std::to_string(kHistoryVersion) + ": it is read, not written, and what is new in it is not shown";
 }
 
 Result<TemporaryStore> TemporaryStore::make() {
   std::string pattern = environment("TMPDIR");
   if (pattern.empty()) pattern = "/tmp";
   pattern += "/keyhole-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) return tl::make_unexpected(os_error(errno, "make a temporary folder", pattern));
+  if (::mkdtemp(pattern.data()) == nullptr)
+    return tl::make_unexpected(os_error(errno, "make a temporary folder", pattern));
   return TemporaryStore(std::move(pattern));
 }
-TemporaryStore::TemporaryStore(TemporaryStore&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+TemporaryStore::TemporaryStore(TemporaryStore&& other) noexcept : path_(std::move(other.path_)) {
+  other.path_.clear();
+}
 TemporaryStore::~TemporaryStore() {
   if (!path_.empty()) remove_folder(path_);
 }

@@ -17,9 +17,11 @@ namespace keyhole {
 namespace {
 
 constexpr const char* kCountersAgree =
-    "SELECT r.id FROM run r LEFT JOIN (SELECT p.run, count(*) n, sum(outcome = 1) h, sum(outcome IN (2, 3)) m, sum(outcome = 4) b "
+    "SELECT r.id FROM run r LEFT JOIN (SELECT p.run, count(*) n, sum(outcome = 1) h, sum(outcome IN (2, 3)) m, "
+    "sum(outcome = 4) b "
     "FROM lookup l JOIN process p ON p.id = l.process GROUP BY p.run) c ON c.run = r.id "
-    "WHERE r.lookups <> coalesce(c.n, 0) OR r.hits <> coalesce(c.h, 0) OR r.misses <> coalesce(c.m, 0) OR r.bypasses <> coalesce(c.b, 0)";
+    "WHERE r.lookups <> coalesce(c.n, 0) OR r.hits <> coalesce(c.h, 0) OR r.misses <> coalesce(c.m, 0) OR r.bypasses "
+    "<> coalesce(c.b, 0)";
 
 /// A reference that leads nowhere, and what to do about it.
 struct Reference {
@@ -31,16 +33,22 @@ constexpr Reference kReferences[] = {
     {"lookups without a process", "SELECT count(*) FROM lookup WHERE process NOT IN (SELECT id FROM process)",
      "DELETE FROM lookup WHERE process NOT IN (SELECT id FROM process)"},
     {"processes without a run", "SELECT count(*) FROM process WHERE run NOT IN (SELECT id FROM run)",
-     "INSERT OR IGNORE INTO run(id, name) SELECT DISTINCT run, 'recovered ' || run FROM process WHERE run NOT IN (SELECT id FROM run)"},
+     "INSERT OR IGNORE INTO run(id, name) SELECT DISTINCT run, 'recovered ' || run FROM process WHERE run NOT IN "
+     "(SELECT id FROM run)"},
     {"lookups without their key", "SELECT count(*) FROM lookup WHERE key <> 0 AND key NOT IN (SELECT id FROM key)",
      "DELETE FROM lookup WHERE key <> 0 AND key NOT IN (SELECT id FROM key)"},
-    {"lookups without their compile", "SELECT count(*) FROM lookup WHERE compile IS NOT NULL AND compile NOT IN (SELECT id FROM compile)",
+    {"lookups without their compile",
+     "SELECT count(*) FROM lookup WHERE compile IS NOT NULL AND compile NOT IN (SELECT id FROM compile)",
      "UPDATE lookup SET compile = NULL WHERE compile IS NOT NULL AND compile NOT IN (SELECT id FROM compile)"},
-    {"lookups without their components", "SELECT count(*) FROM lookup WHERE component_set IS NOT NULL AND component_set NOT IN (SELECT id FROM component_set)",
-     "UPDATE lookup SET component_set = NULL WHERE component_set IS NOT NULL AND component_set NOT IN (SELECT id FROM component_set)"},
+    {"lookups without their components",
+     "SELECT count(*) FROM lookup WHERE component_set IS NOT NULL AND component_set NOT IN (SELECT id FROM "
+     "component_set)",
+     "UPDATE lookup SET component_set = NULL WHERE component_set IS NOT NULL AND component_set NOT IN (SELECT id FROM "
+     "component_set)"},
     {"compiles without a process", "SELECT count(*) FROM compile WHERE process NOT IN (SELECT id FROM process)",
      "DELETE FROM compile WHERE process NOT IN (SELECT id FROM process)"},
-    {"texts that a compile names and that are gone", "SELECT count(*) FROM compile_text WHERE text NOT IN (SELECT id FROM text)",
+    {"texts that a compile names and that are gone",
+     "SELECT count(*) FROM compile_text WHERE text NOT IN (SELECT id FROM text)",
      "DELETE FROM compile_text WHERE text NOT IN (SELECT id FROM text)"},
     {"snapshot entries that are gone", "SELECT count(*) FROM presence WHERE entry NOT IN (SELECT id FROM entry)",
      "DELETE FROM presence WHERE entry NOT IN (SELECT id FROM entry)"},
@@ -90,7 +98,8 @@ Result<std::string> rebuild(const std::string& store) {
   if (!db.ok()) return aside;  // not even its header can be read: the history begins anew
   std::vector<std::pair<std::string, bool>> tables;
   {
-    Query q(db, std::string("SELECT name, sql LIKE '%WITHOUT ROWID%' FROM main.sqlite_schema WHERE type = 'table' AND name NOT IN ('meta', 'kept')"));
+    Query q(db, std::string("SELECT name, sql LIKE '%WITHOUT ROWID%' FROM main.sqlite_schema WHERE type = 'table' AND "
+                            "name NOT IN ('meta', 'kept')"));
     while (q.next()) tables.emplace_back(q.text(0), q.integer(1) != 0);
   }
   for (const auto& [table, without_rowid] : tables) {
@@ -135,7 +144,9 @@ class Checker {
   void component_sets() {
     std::unordered_set<std::int64_t> components;
     {
-      Query q(db_, "SELECT c.id FROM component c JOIN text n ON n.id = c.name JOIN text t ON t.id = c.text WHERE length(c.digest) = 32");
+      Query q(db_,
+              "SELECT c.id FROM component c JOIN text n ON n.id = c.name JOIN text t ON t.id = c.text WHERE "
+              "length(c.digest) = 32");
       while (q.next()) components.insert(q.integer(0));
     }
     std::unordered_map<std::int64_t, Ids> whole;
@@ -199,7 +210,8 @@ class Checker {
     for (const auto id : wrong)
       Query(db_,
             "UPDATE run SET (lookups, hits, misses, bypasses) = (SELECT count(*), coalesce(sum(outcome = 1), 0), "
-            "coalesce(sum(outcome IN (2, 3)), 0), coalesce(sum(outcome = 4), 0) FROM lookup l JOIN process p ON p.id = l.process "
+            "coalesce(sum(outcome IN (2, 3)), 0), coalesce(sum(outcome = 4), 0) FROM lookup l JOIN process p ON p.id = "
+            "l.process "
             "WHERE p.run = ?1) WHERE id = ?1",
             id)
           .run();
@@ -218,9 +230,12 @@ Result<VerifyReport> verify_history(const std::string& store, bool repair) {
   VerifyReport report;
   auto opened = repair ? open_history(store) : open_history_to_read(store);
   std::vector<std::string> broken;
-  if (opened) broken = structure_faults(*opened);
-  else if (opened.error().kind == ErrorKind::corrupt) broken.push_back(opened.error().what);
-  else return tl::make_unexpected(opened.error());
+  if (opened)
+    broken = structure_faults(*opened);
+  else if (opened.error().kind == ErrorKind::corrupt)
+    broken.push_back(opened.error().what);
+  else
+    return tl::make_unexpected(opened.error());
   for (const auto& fault : broken) report.faults.push_back({fault, repair});
   if (!broken.empty()) {
     if (!repair) return report;
@@ -275,8 +290,10 @@ Result<void> backup_history(const std::string& store, const std::string& file) {
       sqlite3_backup_step(backup, -1);  // a reader keeps no writer waiting: one step sees one state
       code = sqlite3_backup_finish(backup);
     }
-    if (code != SQLITE_OK) result = fail(ErrorKind::io, std::string("cannot copy the store: ") + sqlite3_errmsg(to->handle()), file);
-    else to->value("PRAGMA journal_mode = DELETE");  // one file, without a log beside it
+    if (code != SQLITE_OK)
+      result = fail(ErrorKind::io, std::string("cannot copy the store: ") + sqlite3_errmsg(to->handle()), file);
+    else
+      to->value("PRAGMA journal_mode = DELETE");  // one file, without a log beside it
   }
   if (result) {
     const int fd = os().open(unfinished, O_RDONLY);

@@ -6,7 +6,8 @@
 
 namespace keyhole {
 
-/// Appends the UTF-8 form of a code point; a lone surrogate is encoded like any other, as Python's "surrogatepass" does.
+/// Appends the UTF-8 form of a code point; a lone surrogate is encoded like any other, as Python's "surrogatepass"
+/// does.
 inline void append_utf8(std::uint32_t code, std::string& out) {
   if (code < 0x80) {
     out += static_cast<char>(code);

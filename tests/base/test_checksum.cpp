@@ -11,7 +11,7 @@ class TestChecksum : public QObject {
  private slots:
   void published_values() {
     QCOMPARE(crc32c(""), 0U);
-    QCOMPARE(crc32c("123456789"), 0xe3069283U);           // the check value of CRC-32C
+    QCOMPARE(crc32c("123456789"), 0xe3069283U);            // the check value of CRC-32C
     QCOMPARE(crc32c(std::string(32, '\0')), 0x8a9136aaU);  // RFC 3720, B.4
     QCOMPARE(crc32c(std::string(32, '\xff')), 0x62a8ab43U);
   }

@@ -12,7 +12,9 @@ namespace {
 const QByteArray kOne = QByteArray::fromHex(
     "3b43a253000000000000000100000000000000086447567a64413d3d000000000000000100000000000000044d513d3d00000000000000036"
     "66f6f");
-std::string_view view(const QByteArray& a) { return {a.constData(), static_cast<std::size_t>(a.size())}; }
+std::string_view view(const QByteArray& a) {
+  return {a.constData(), static_cast<std::size_t>(a.size())};
+}
 }  // namespace
 
 class TestMegaCacheCodec : public QObject {

@@ -52,11 +52,16 @@ class TestBadInput : public QObject {
     QTest::newRow("random bytes") << random;
     QTest::newRow("empty") << QByteArray();
     QTest::newRow("zeros") << QByteArray(100'000, '\0');
-    QTest::newRow("a pickle that would call os.system")
-        << QByteArray("\x80\x02" "cposix\nsystem\nX\x12\x00\x00\x00touch pickle-ran-it\x85R.");
-    QTest::newRow("a pickle with a length of 2^63") << QByteArray("\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f" "x.", 13);
+    QTest::newRow("a pickle that would call os.system") << QByteArray(
+        "\x80\x02"
+        "cposix\nsystem\nX\x12\x00\x00\x00touch pickle-ran-it\x85R.");
+    QTest::newRow("a pickle with a length of 2^63") << QByteArray(
+        "\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f"
+        "x.",
+        13);
     QTest::newRow("a deep pickle") << QByteArray("\x80\x04") + QByteArray(100'000, '(') + ".";
-    QTest::newRow("a damaged gzip") << QByteArray("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", 10) + QByteArray(500, 'x');
+    QTest::newRow("a damaged gzip") << QByteArray("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", 10) +
+                                           QByteArray(500, 'x');
   }
   void what_is_nothing_we_know() {
     QFETCH(QByteArray, bytes);
@@ -69,7 +74,8 @@ class TestBadInput : public QObject {
   void a_gzip_bomb_ends_soon() {
     const Keyhole keyhole;
     const QString file = keyhole.folder.filePath("bomb.gz");
-    const Ran made = keyhole::test::run("sh", {"-c", "head -c 300000000 /dev/zero | gzip -1 > " + file}, keyhole.environment);
+    const Ran made =
+        keyhole::test::run("sh", {"-c", "head -c 300000000 /dev/zero | gzip -1 > " + file}, keyhole.environment);
     QVERIFY2(made.status == 0, made.told());
     says_one_line(keyhole({"import", file}, 60'000));
   }

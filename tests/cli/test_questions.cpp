@@ -27,10 +27,12 @@ std::string digest(char last) {
 /// One graph that was looked up, with this size of fusions.
 std::string lookup(bool hit, char key, const std::string& size) {
   const std::string name = std::string("f") + key + kDigest.substr(1);
-  return R"({"key": ")" + name + R"(", "cache_state": ")" + (hit ? "hit" : "miss") + R"(", "components": ["[)" + digest('a') +
+  return R"({"key": ")" + name + R"(", "cache_state": ")" + (hit ? "hit" : "miss") + R"(", "components": ["[)" +
+         digest('a') +
          R"x(] gm: <lambda>()\n\n\n\ndef forward(self, arg0_1):\n    sin = torch.ops.aten.sin.default(arg0_1)\n    return (sin,)",)x"
          R"( "[)" +
-         digest(key) + R"(] inductor_config[max_fusion_size]: )" + size + R"("], "cache_event_time": 1795255378249000000, )" +
+         digest(key) + R"(] inductor_config[max_fusion_size]: )" + size +
+         R"("], "cache_event_time": 1795255378249000000, )" +
          (hit ? R"("time_saved_ns": 2000000000})" : R"("time_taken_ns": 2000000000})");
 }
 

@@ -38,10 +38,10 @@ class TestUpkeep : public QObject {
   }
   void wrong_usage_is_one_line_and_status_2_data() {
     QTest::addColumn<QStringList>("arguments");
-    for (const char* line : {"verify --frobnicate", "backup", "gc", "gc --max-size big", "gc --max-age 30",
-                             "gc --max-age -3d", "search", "ls --layer frobnicate", "stats x", "guards",
-                             "guards fabcd --hint s0=five", "ranks x", "doctor x", "expect-hit x", "compare a",
-                             "compare a b --fail-on frobnicate"})
+    for (const char* line :
+         {"verify --frobnicate", "backup", "gc", "gc --max-size big", "gc --max-age 30", "gc --max-age -3d", "search",
+          "ls --layer frobnicate", "stats x", "guards", "guards fabcd --hint s0=five", "ranks x", "doctor x",
+          "expect-hit x", "compare a", "compare a b --fail-on frobnicate"})
       QTest::newRow(line) << QString(line).split(' ');
   }
   void wrong_usage_is_one_line_and_status_2() {
@@ -88,7 +88,8 @@ class TestUpkeep : public QObject {
     const QString file = keyhole.folder.filePath("copy/history.db");
     const Ran ran = keyhole({"backup", file});
     QVERIFY2(ran.status == 0 && some_bytes(file).startsWith("SQLite format 3"), ran.told());
-    QCOMPARE(keyhole({"log", "--json", "--store", keyhole.folder.filePath("copy")}).out, keyhole({"log", "--json"}).out);
+    QCOMPARE(keyhole({"log", "--json", "--store", keyhole.folder.filePath("copy")}).out,
+             keyhole({"log", "--json"}).out);
     const Ran twice = keyhole({"backup", file});
     QVERIFY2(twice.status == 2 && twice.err.count('\n') == 1, twice.told());
   }

@@ -44,7 +44,8 @@ int import_all(const std::string& store, const Replay& recording, ComponentPool&
   return 0;
 }
 
-Outcome3 import_in_child(const std::string& store, const Replay& recording, ComponentPool& pool, Fault::Kind kind, long at) {
+Outcome3 import_in_child(const std::string& store, const Replay& recording, ComponentPool& pool, Fault::Kind kind,
+                         long at) {
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0) qFatal("pipe");
   const pid_t child = ::fork();

@@ -36,14 +36,16 @@ void record(const std::string& store) {
       LookupRecord l;
       l.layer = i % 4 == 0 ? Layer::aot_autograd : Layer::fx_graph;
       l.compile = c.id;
-      l.key = "f" + std::string(1, static_cast<char>('a' + i % 26)) + "key" + std::to_string(run) + "_" + std::to_string(i);
+      l.key =
+          "f" + std::string(1, static_cast<char>('a' + i % 26)) + "key" + std::to_string(run) + "_" + std::to_string(i);
       l.outcome = i % 3 == 0 ? Outcome::hit : Outcome::miss;
       l.time = i % 5 == 0 ? kUnknownTime : 10000 - run * 100 - i;
       l.cost = i * 10;
       if (i % 7 == 0) l.reason = "Unsupported: HigherOrderOperator " + std::string(400, 'x');
       Digest d;
       d.bytes[0] = static_cast<std::uint8_t>(i % 2);
-      l.components = {pool.intern("gm", Digest{}, "def Forward(self)"), pool.intern("inductor_config[a]", Digest{}, "1"),
+      l.components = {pool.intern("gm", Digest{}, "def Forward(self)"),
+                      pool.intern("inductor_config[a]", Digest{}, "1"),
                       pool.intern("inductor_config[b]", d, i % 2 == 0 ? "spam" : "eggs")};
       (*r)->lookup(process, l);
     }
@@ -94,9 +96,11 @@ class TestQuery : public QObject {
   void pages_join_to_the_whole_in_order_data() {
     QTest::addColumn<int>("field");
     QTest::addColumn<bool>("descending");
-    for (const Field field : {Field::id, Field::time, Field::cost, Field::key, Field::function, Field::reason, Field::run_name})
+    for (const Field field :
+         {Field::id, Field::time, Field::cost, Field::key, Field::function, Field::reason, Field::run_name})
       for (const bool descending : {false, true})
-        QTest::addRow("%d %s", static_cast<int>(field), descending ? "down" : "up") << static_cast<int>(field) << descending;
+        QTest::addRow("%d %s", static_cast<int>(field), descending ? "down" : "up")
+            << static_cast<int>(field) << descending;
   }
   void pages_join_to_the_whole_in_order() {
     QFETCH(int, field);

@@ -13,7 +13,8 @@ namespace {
 
 Digest digest_of(int n) {
   Digest d;
-  for (std::size_t i = 0; i < d.bytes.size(); ++i) d.bytes[i] = static_cast<std::uint8_t>(n * 31 + static_cast<int>(i) * 7);
+  for (std::size_t i = 0; i < d.bytes.size(); ++i)
+    d.bytes[i] = static_cast<std::uint8_t>(n * 31 + static_cast<int>(i) * 7);
   return d;
 }
 
@@ -25,7 +26,8 @@ struct Event {
     add("example_inputs[0]", 2, "TensorMetadata(shape=[8, 16])");
     add("example_inputs[1]", 3, "TensorMetadata(shape=[16])");
     add("fx_kwargs[get_decomp_fn]", 4, "<function select at 0x7f00deadbeef>");
-    for (int i = 0; i < flags; ++i) add("inductor_config[flag" + std::to_string(i) + "]", 100 + i % 3, i % 3 == 0 ? "True" : "False");
+    for (int i = 0; i < flags; ++i)
+      add("inductor_config[flag" + std::to_string(i) + "]", 100 + i % 3, i % 3 == 0 ? "True" : "False");
     add("custom", 5, std::string("with\nnewline\0and NUL", 20));
   }
   void add(const std::string& name, int digest, const std::string& text) {
@@ -61,10 +63,11 @@ LookupRecord full_lookup(const Event& event, const std::string& key) {
 }
 
 bool same(const LookupRecord& a, const LookupRecord& b) {
-  return a.layer == b.layer && a.compile == b.compile && a.key == b.key && a.ordinal == b.ordinal && a.outcome == b.outcome &&
-         a.status == b.status && a.direction == b.direction && a.time == b.time && a.duration == b.duration && a.cost == b.cost &&
-         a.saved == b.saved && a.guard == b.guard && a.reason == b.reason && a.cache_off == b.cache_off &&
-         a.load_error == b.load_error && a.save_error == b.save_error;
+  return a.layer == b.layer && a.compile == b.compile && a.key == b.key && a.ordinal == b.ordinal &&
+         a.outcome == b.outcome && a.status == b.status && a.direction == b.direction && a.time == b.time &&
+         a.duration == b.duration && a.cost == b.cost && a.saved == b.saved && a.guard == b.guard &&
+         a.reason == b.reason && a.cache_off == b.cache_off && a.load_error == b.load_error &&
+         a.save_error == b.save_error;
 }
 
 ProcessRecord some_process(const std::string& identity, std::int64_t pid = 77) {
@@ -206,7 +209,13 @@ class TestRecorder : public QObject {
     for (int round = 0; round < 3; ++round) {
       auto r = Recorder::open(folder / "s");
       VERIFY_OK(r);
-      VERIFY_OK((*r)->begin_run({.name = "A", .argv = {}, .cwd = {}, .env_json = {}, .git_commit = {}, .versions_json = {}, .exit_status = {}}));
+      VERIFY_OK((*r)->begin_run({.name = "A",
+                                 .argv = {},
+                                 .cwd = {},
+                                 .env_json = {},
+                                 .git_commit = {},
+                                 .versions_json = {},
+                                 .exit_status = {}}));
       const auto p = (*r)->process(some_process("trace:1"));
       LookupRecord lookup = full_lookup(event, kKey);
       if (round == 0) {
@@ -242,7 +251,8 @@ class TestRecorder : public QObject {
   void a_changed_flag_is_the_only_difference() {
     const TemporaryFolder folder;
     Event before, after;
-    after.replace("inductor_config[flag7]", 999, "None").replace("fx_kwargs[get_decomp_fn]", 4, "<function select at 0x7fabcdef0123>");
+    after.replace("inductor_config[flag7]", 999, "None")
+        .replace("fx_kwargs[get_decomp_fn]", 4, "<function select at 0x7fabcdef0123>");
     after.add("extra", 55, "new");
     auto r = Recorder::open(folder / "s");
     VERIFY_OK(r);

@@ -28,8 +28,9 @@ void print_tables(const std::string& store) {
   if (!db) return;
   Query q(*db, "SELECT name, sum(pgsize), sum(payload), sum(ncell) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 24");
   while (q.next())
-    qInfo("%-28s %8lld bytes, payload %8lld, %6lld cells", std::string(q.text(0)).c_str(), static_cast<long long>(q.integer(1)),
-          static_cast<long long>(q.integer(2)), static_cast<long long>(q.integer(3)));
+    qInfo("%-28s %8lld bytes, payload %8lld, %6lld cells", std::string(q.text(0)).c_str(),
+          static_cast<long long>(q.integer(1)), static_cast<long long>(q.integer(2)),
+          static_cast<long long>(q.integer(3)));
 }
 
 }  // namespace
@@ -74,7 +75,8 @@ class TestSize : public QObject {
     const auto after = store_size(store);
     const auto each = (after - before) / (200 * fx);
     print_tables(store);
-    qInfo("first run %lld bytes, then %lld bytes a FX lookup over 200 runs", static_cast<long long>(before), static_cast<long long>(each));
+    qInfo("first run %lld bytes, then %lld bytes a FX lookup over 200 runs", static_cast<long long>(before),
+          static_cast<long long>(each));
     QVERIFY2(each < 1000, qPrintable(QString::number(each)));
 
     // The same again adds nothing.

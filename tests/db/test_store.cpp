@@ -48,7 +48,8 @@ Result<void> record_some(const std::string& store, int who, int lookups) {
     l.time = 1000 + i;
     Digest d;
     d.bytes[0] = static_cast<std::uint8_t>(i);
-    l.components = {pool.intern("gm", Digest{}, "graph"), pool.intern("inductor_config[x]", d, std::to_string(i % 256))};
+    l.components = {pool.intern("gm", Digest{}, "graph"),
+                    pool.intern("inductor_config[x]", d, std::to_string(i % 256))};
     (*r)->lookup(process, l);
     if (i % 20 == 19) (*r)->checkpoint();
   }

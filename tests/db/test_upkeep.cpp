@@ -20,7 +20,9 @@ class TestUpkeep : public QObject {
   Q_OBJECT
 
  private slots:
-  void initTestCase() { VERIFY_OK(read_trace(KEYHOLE_SOURCE_DIR "/tests/data/db/train.log.xz", {}, pool_, recording_)); }
+  void initTestCase() {
+    VERIFY_OK(read_trace(KEYHOLE_SOURCE_DIR "/tests/data/db/train.log.xz", {}, pool_, recording_));
+  }
 
   void a_sound_store_has_no_faults() {
     const TemporaryFolder folder;

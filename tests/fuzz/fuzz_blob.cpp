@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   MegaCacheWriter writer;
   for (const auto& record : scan.records) {
     for (const auto& item : record.items) {
-      if (item.content.data() < blob.data() || item.content.data() + item.content.size() > blob.data() + size) std::abort();
+      if (item.content.data() < blob.data() || item.content.data() + item.content.size() > blob.data() + size)
+        std::abort();
     }
     writer.append(record);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store of two runs, made through the Recorder: A warms the caches, B turns epilogue_fusion off and misses, then hits,
-// is bypassed and fails a guard.
+// A store of two runs, made through the Recorder: A warms the caches, B turns epilogue_fusion off and misses, then
+// hits, is bypassed and fails a guard.
 #pragma once
 
 #include <QTemporaryDir>
@@ -23,7 +23,9 @@ inline Digest digest_of(const std::string& text) {
   return d;
 }
 
-inline std::string key_of(char prefix, const std::string& text) { return prefix + digest_of(text).base32(); }
+inline std::string key_of(char prefix, const std::string& text) {
+  return prefix + digest_of(text).base32();
+}
 
 inline constexpr Nanoseconds kSecond = 1'000'000'000;
 inline constexpr Nanoseconds kMorning = 1'795'251'600 * kSecond;  // 2026-11-21
@@ -54,8 +56,9 @@ class Store {
     return recorder_->process(p);
   }
 
-  void lookup(RecordSink::ProcessId process, Layer layer, const std::string& compile, const std::string& key, Outcome outcome,
-              Nanoseconds time, Nanoseconds cost, bool epilogue_fusion = true, const std::string& reason = {}) {
+  void lookup(RecordSink::ProcessId process, Layer layer, const std::string& compile, const std::string& key,
+              Outcome outcome, Nanoseconds time, Nanoseconds cost, bool epilogue_fusion = true,
+              const std::string& reason = {}) {
     LookupRecord r;
     r.layer = layer;
     r.compile = CompileId::parse(compile).value_or(CompileId{});
@@ -99,10 +102,13 @@ class Store {
     lookup(a, Layer::fx_graph, "0/0", key_of('f', "0 on"), Outcome::miss, kMorning + 2 * kSecond, 3'100'000'000);
     lookup(a, Layer::fx_graph, "1/0", key_of('f', "1 on"), Outcome::miss, kMorning + 6 * kSecond, 1'200'000'000);
     auto b = begin("B", kMorning + 3000 * kSecond);
-    lookup(b, Layer::aot_autograd, "0/0", key_of('a', "0 off"), Outcome::miss, kMorning + 3001 * kSecond, 4'600'000'000, false);
-    lookup(b, Layer::fx_graph, "0/0", key_of('f', "0 off"), Outcome::miss, kMorning + 3002 * kSecond, 3'000'000'000, false);
+    lookup(b, Layer::aot_autograd, "0/0", key_of('a', "0 off"), Outcome::miss, kMorning + 3001 * kSecond, 4'600'000'000,
+           false);
+    lookup(b, Layer::fx_graph, "0/0", key_of('f', "0 off"), Outcome::miss, kMorning + 3002 * kSecond, 3'000'000'000,
+           false);
     lookup(b, Layer::fx_graph, "1/0", key_of('f', "1 on"), Outcome::hit, kMorning + 3006 * kSecond, 1'200'000'000);
-    lookup(b, Layer::fx_graph, "2/0", "", Outcome::bypass, kMorning + 3007 * kSecond, -1, true, "custom op without a fake kernel");
+    lookup(b, Layer::fx_graph, "2/0", "", Outcome::bypass, kMorning + 3007 * kSecond, -1, true,
+           "custom op without a fake kernel");
     lookup(b, Layer::fx_graph, "1/1", key_of('f', "1 on"), Outcome::guard_miss, kMorning + 3008 * kSecond, 900'000'000);
     commit();
   }

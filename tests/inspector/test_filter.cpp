@@ -51,7 +51,7 @@ class TestFilter : public QObject {
         {"cost>3200ms", false},
         {"cost>=3.1s", true},
         {"cost<1min", true},
-        {"cost=3.1", true},  // a bare number is in seconds
+        {"cost=3.1", true},   // a bare number is in seconds
         {"saved>0s", false},  // not known
         {"run:warm", true},
         {"run=\"warm up\"", true},
@@ -98,7 +98,8 @@ class TestFilter : public QObject {
         {"time>25:99", 5, "time"},
         {"rank=many", 5, "number"},
     };
-    for (const auto& [text, column, says] : cases) QTest::newRow(text) << QString::fromLatin1(text) << column << QString::fromLatin1(says);
+    for (const auto& [text, column, says] : cases)
+      QTest::newRow(text) << QString::fromLatin1(text) << column << QString::fromLatin1(says);
   }
   void errors_stand_at_their_column() {
     QFETCH(QString, text);
@@ -139,14 +140,16 @@ class TestFilter : public QObject {
     QCOMPARE(chips.size(), std::size_t{4});
     QCOMPARE(chips[1].text, QStringLiteral("(layer:code OR layer:triton)"));
     QCOMPARE(chips[3].text, QStringLiteral("-run:\"warm up\""));
-    QCOMPARE(without_chip(text, chips[2]), QStringLiteral("outcome:miss (layer:code OR layer:triton) -run:\"warm up\""));
+    QCOMPARE(without_chip(text, chips[2]),
+             QStringLiteral("outcome:miss (layer:code OR layer:triton) -run:\"warm up\""));
     QCOMPARE(filter_chips(QStringLiteral("a OR b")).size(), std::size_t{1});
     QCOMPARE(with_condition(QStringLiteral("a OR b"), QStringLiteral("c")), QStringLiteral("(a OR b) c"));
     QCOMPARE(with_condition(QStringLiteral("c"), QStringLiteral("c")), QStringLiteral("c"));
   }
 
   void quoted_values_come_back() {
-    for (const QString& value : {QStringLiteral("A"), QStringLiteral("warm up"), QStringLiteral("a\"b\\c"), QStringLiteral("-x"), QStringLiteral("/tmp"), QString()}) {
+    for (const QString& value : {QStringLiteral("A"), QStringLiteral("warm up"), QStringLiteral("a\"b\\c"),
+                                 QStringLiteral("-x"), QStringLiteral("/tmp"), QString()}) {
       const Filter f = parse_filter(QStringLiteral("run=") + quoted_value(value));
       QVERIFY2(!f.error, qPrintable(value));
       QCOMPARE(f.root.children.at(0).term.text, value);

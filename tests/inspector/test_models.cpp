@@ -35,7 +35,8 @@ class TestModels : public QObject {
     auto many = store_.begin("many", made::kMorning + 9000 * made::kSecond);
     for (int i = 0; i < 1000; ++i)
       store_.lookup(many, Layer::code, std::to_string(i) + "/0", made::key_of('c', std::to_string(i)),
-                    i % 4 == 0 ? Outcome::miss : Outcome::hit, made::kMorning + (9001 + i) * made::kSecond, i * 1'000'000);
+                    i % 4 == 0 ? Outcome::miss : Outcome::hit, made::kMorning + (9001 + i) * made::kSecond,
+                    i * 1'000'000);
     SnapshotRecord snapshot;
     snapshot.location = "/cache";
     snapshot.time = made::kMorning;
@@ -64,8 +65,10 @@ class TestModels : public QObject {
     // A row far away: a placeholder first, then the row.
     QCOMPARE(model.index(1007, 0).data().toString(), QStringLiteral("…"));
     QTRY_COMPARE(model.index(1007, int(LookupColumn::run)).data().toString(), QStringLiteral("A"));
-    QVERIFY(model.index(1007, int(LookupColumn::cost)).data(Qt::ToolTipRole).toString().endsWith(QStringLiteral(" ns")));
-    QCOMPARE(model.index(1007, int(LookupColumn::cost)).data(Qt::TextAlignmentRole).toInt() & Qt::AlignRight, int(Qt::AlignRight));
+    QVERIFY(
+        model.index(1007, int(LookupColumn::cost)).data(Qt::ToolTipRole).toString().endsWith(QStringLiteral(" ns")));
+    QCOMPARE(model.index(1007, int(LookupColumn::cost)).data(Qt::TextAlignmentRole).toInt() & Qt::AlignRight,
+             int(Qt::AlignRight));
   }
 
   void filter_and_sort() {
@@ -142,7 +145,8 @@ class TestModels : public QObject {
     n.cells = {Cell(QStringLiteral("say \"a, b\"\nnext")), exact};
     model.set({n});
     const auto rows = all_rows(model);
-    QCOMPARE(export_rows(model, rows, ExportFormat::csv, true), QByteArray("Name,Value\r\n\"say \"\"a, b\"\"\nnext\",3100000000\r\n"));
+    QCOMPARE(export_rows(model, rows, ExportFormat::csv, true),
+             QByteArray("Name,Value\r\n\"say \"\"a, b\"\"\nnext\",3100000000\r\n"));
     QCOMPARE(export_rows(model, rows, ExportFormat::tabs, false), QByteArray("say \"a, b\" next\t3100000000\n"));
     const auto json = QJsonDocument::fromJson(export_rows(model, rows, ExportFormat::json, false)).array();
     QCOMPARE(json[0].toObject()[QStringLiteral("Name")].toString(), QStringLiteral("say \"a, b\"\nnext"));

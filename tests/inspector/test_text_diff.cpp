@@ -20,7 +20,8 @@ class TestTextDiff : public QObject {
   Q_OBJECT
  private slots:
   void words_that_differ_are_marked() {
-    const QString a = QStringLiteral("shape=torch.Size([8, 16]), dtype=float32"), b = QStringLiteral("shape=torch.Size([16, 16]), dtype=float32");
+    const QString a = QStringLiteral("shape=torch.Size([8, 16]), dtype=float32"),
+                  b = QStringLiteral("shape=torch.Size([16, 16]), dtype=float32");
     std::vector<Span> left, right;
     mark_words(a, b, left, right);
     QCOMPARE(marked(a, left), QStringLiteral("8"));
@@ -40,7 +41,8 @@ class TestTextDiff : public QObject {
     QStringList kinds;
     for (const DiffLine& l : lines)
       kinds << QStringLiteral("%1%2/%3").arg(int(l.kind)).arg(l.left_number).arg(l.right_number);
-    QCOMPARE(kinds, (QStringList{QStringLiteral("30/1"), QStringLiteral("01/2"), QStringLiteral("22/0"), QStringLiteral("03/3"), QStringLiteral("30/4")}));
+    QCOMPARE(kinds, (QStringList{QStringLiteral("30/1"), QStringLiteral("01/2"), QStringLiteral("22/0"),
+                                 QStringLiteral("03/3"), QStringLiteral("30/4")}));
   }
 
   void equal_stretches_fold() {
@@ -68,7 +70,8 @@ class TestTextDiff : public QObject {
   }
 
   void large_and_different_texts_are_quick() {
-    const QString a = QStringLiteral("alpha beta\n").repeated(15'000), b = QStringLiteral("gamma delta\n").repeated(15'000);
+    const QString a = QStringLiteral("alpha beta\n").repeated(15'000),
+                  b = QStringLiteral("gamma delta\n").repeated(15'000);
     QElapsedTimer timer;
     timer.start();
     QVERIFY(!diff_texts(a, b, 3).empty());

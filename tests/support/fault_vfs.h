@@ -14,8 +14,8 @@
 
 namespace keyhole::test {
 
-/// What happens at the n-th operation that changes a disk: a write, sync, truncation, deletion or rename, of SQLite or of
-/// Os. Install it in a child process: there is one for the whole process, and it is never taken out again.
+/// What happens at the n-th operation that changes a disk: a write, sync, truncation, deletion or rename, of SQLite or
+/// of Os. Install it in a child process: there is one for the whole process, and it is never taken out again.
 struct Fault {
   enum class Kind {
     none,
@@ -49,7 +49,8 @@ struct Fault {
     if (kind == Kind::kill) ::_exit(kExitStatus);
     if (kind == Kind::power_cut) {
       for (auto u = undo.rbegin(); u != undo.rend(); ++u) {
-        if (!u->bytes.empty()) u->file->pMethods->xWrite(u->file, u->bytes.data(), static_cast<int>(u->bytes.size()), u->offset);
+        if (!u->bytes.empty())
+          u->file->pMethods->xWrite(u->file, u->bytes.data(), static_cast<int>(u->bytes.size()), u->offset);
         u->file->pMethods->xTruncate(u->file, u->size_before);
       }
       ::_exit(kExitStatus);
@@ -70,7 +71,9 @@ struct File {
   sqlite3_file* real;
 };
 
-inline sqlite3_file* real(sqlite3_file* f) { return reinterpret_cast<File*>(f)->real; }
+inline sqlite3_file* real(sqlite3_file* f) {
+  return reinterpret_cast<File*>(f)->real;
+}
 inline sqlite3_vfs* real_vfs = nullptr;
 
 inline void remember(sqlite3_file* file, sqlite3_int64 offset, int n) {
@@ -95,7 +98,9 @@ inline const sqlite3_io_methods* methods() {
       const int rc = real(f)->pMethods != nullptr ? real(f)->pMethods->xClose(real(f)) : SQLITE_OK;
       return rc;
     };
-    w.xRead = [](sqlite3_file* f, void* p, int n, sqlite3_int64 o) { return real(f)->pMethods->xRead(real(f), p, n, o); };
+    w.xRead = [](sqlite3_file* f, void* p, int n, sqlite3_int64 o) {
+      return real(f)->pMethods->xRead(real(f), p, n, o);
+    };
     w.xWrite = [](sqlite3_file* f, const void* p, int n, sqlite3_int64 o) {
       if (Fault::instance().strikes()) return Fault::instance().sqlite_code();
       remember(real(f), o, n);
@@ -120,7 +125,9 @@ inline const sqlite3_io_methods* methods() {
     w.xFileControl = [](sqlite3_file* f, int op, void* p) { return real(f)->pMethods->xFileControl(real(f), op, p); };
     w.xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); };
     w.xDeviceCharacteristics = [](sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); };
-    w.xShmMap = [](sqlite3_file* f, int p, int s, int e, void volatile** pp) { return real(f)->pMethods->xShmMap(real(f), p, s, e, pp); };
+    w.xShmMap = [](sqlite3_file* f, int p, int s, int e, void volatile** pp) {
+      return real(f)->pMethods->xShmMap(real(f), p, s, e, pp);
+    };
     w.xShmLock = [](sqlite3_file* f, int o, int n, int l) { return real(f)->pMethods->xShmLock(real(f), o, n, l); };
     w.xShmBarrier = [](sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); };
     w.xShmUnmap = [](sqlite3_file* f, int d) { return real(f)->pMethods->xShmUnmap(real(f), d); };

@@ -13,8 +13,8 @@
 
 namespace keyhole::test {
 
-/// A recording kept as it came, to be played again as if it had been another run: other times, pid, identity, addresses,
-/// and another value of one configuration flag.
+/// A recording kept as it came, to be played again as if it had been another run: other times, pid, identity,
+/// addresses, and another value of one configuration flag.
 class Replay : public RecordSink {
  public:
   ProcessId process(const ProcessRecord& r) override {
@@ -38,14 +38,15 @@ class Replay : public RecordSink {
   [[nodiscard]] std::size_t lookups(Layer layer) const {
     std::set<std::string> keys;  // a record that adds to an earlier one is no further lookup
     for (const auto& s : steps_)
-      if (const auto* l = std::get_if<LookupRecord>(&s.record); l && l->layer == layer && !l->cache_off && l->ordinal == 0)
+      if (const auto* l = std::get_if<LookupRecord>(&s.record);
+          l && l->layer == layer && !l->cache_off && l->ordinal == 0)
         keys.insert(l->key);
     return keys.size();
   }
 
-  /// `n`: which run; 0 plays the recording as it is. `config`: which value inductor_config[epilogue_fusion] has; 0 its own.
-  /// `graph`: which graph; 0 its own. `frame`: added to the frames of compile ids. `pool` and the pool of
-  /// the recording must outlive what the sink does with the records.
+  /// `n`: which run; 0 plays the recording as it is. `config`: which value inductor_config[epilogue_fusion] has; 0 its
+  /// own. `graph`: which graph; 0 its own. `frame`: added to the frames of compile ids. `pool` and the pool of the
+  /// recording must outlive what the sink does with the records.
   void play(RecordSink& sink, int n, int config, ComponentPool& pool, int graph = 0, int frame = 0) const {
     std::vector<ProcessId> ids(identities_.size());
     const Nanoseconds shift = static_cast<Nanoseconds>(n) * 61'234'567'891;
@@ -86,7 +87,8 @@ class Replay : public RecordSink {
         for (auto* t : {&c.duration, &c.cost, &c.saved})
           if (*t >= 0) *t += n * 1013;
         if ((config != 0 || graph != 0) && c.key.size() == 52)
-          c.key = c.key.substr(0, 32) + letters(static_cast<unsigned>(config), 10) + letters(static_cast<unsigned>(graph), 10);
+          c.key = c.key.substr(0, 32) + letters(static_cast<unsigned>(config), 10) +
+                  letters(static_cast<unsigned>(graph), 10);
         for (auto& component : c.components) component = changed(component, n, config, graph, pool);
         sink.lookup(id, c);
       } else if (const auto* snapshot_record = std::get_if<SnapshotRecord>(&record)) {
@@ -102,7 +104,8 @@ class Replay : public RecordSink {
   }
 
  private:
-  using Record = std::variant<ProcessRecord, CompileRecord, SymbolRecord, TextRecord, LookupRecord, SnapshotRecord, EntryRecord, Problem>;
+  using Record = std::variant<ProcessRecord, CompileRecord, SymbolRecord, TextRecord, LookupRecord, SnapshotRecord,
+                              EntryRecord, Problem>;
   struct Step {
     ProcessId process;
     Record record;
@@ -124,11 +127,14 @@ class Replay : public RecordSink {
     for (std::size_t i = 0; i < text.size();) {
       std::size_t digits = i;
       while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
-      const bool word_before = i > 0 && (std::isalnum(static_cast<unsigned char>(text[i - 1])) != 0 || text[i - 1] == '_' || text[i - 1] == '.');
+      const bool word_before = i > 0 && (std::isalnum(static_cast<unsigned char>(text[i - 1])) != 0 ||
+                                         text[i - 1] == '_' || text[i - 1] == '.');
       if (digits - i >= 14 && digits - i <= 15 && !word_before) {
-        for (std::size_t k = i + 6; k < digits; ++k) text[k] = static_cast<char>('0' + (text[k] - '0' + n + static_cast<int>(k)) % 10);
+        for (std::size_t k = i + 6; k < digits; ++k)
+          text[k] = static_cast<char>('0' + (text[k] - '0' + n + static_cast<int>(k)) % 10);
       } else if (text.compare(i, 4, "0x7f") == 0) {
-        for (std::size_t k = i + 4; k < text.size() && k < i + 12 && std::isxdigit(static_cast<unsigned char>(text[k])) != 0; ++k)
+        for (std::size_t k = i + 4;
+             k < text.size() && k < i + 12 && std::isxdigit(static_cast<unsigned char>(text[k])) != 0; ++k)
           text[k] = "0123456789abcdef"[static_cast<unsigned>(n * 7 + static_cast<int>(k)) % 16];
       }
       i = digits > i ? digits : i + 1;
@@ -152,10 +158,13 @@ class Replay : public RecordSink {
       return pool.intern(c->name, digest, "value" + std::to_string(config));
     }
     if (graph != 0 && c->name == "gm") {
-      for (int i = 0; i < 4; ++i) digest.bytes[static_cast<std::size_t>(i)] ^= static_cast<std::uint8_t>(graph >> (8 * i)) ^ 0x33U;
+      for (int i = 0; i < 4; ++i)
+        digest.bytes[static_cast<std::size_t>(i)] ^= static_cast<std::uint8_t>(graph >> (8 * i)) ^ 0x33U;
       return pool.intern(c->name, digest, c->text + "\n# graph " + std::to_string(graph));
     }
-    return is_steady(c) ? c : pool.intern(c->name, digest, readdressed(c->text, n));  // steady ones stay in the pool of the recording
+    return is_steady(c) ? c
+                        : pool.intern(c->name, digest,
+                                      readdressed(c->text, n));  // steady ones stay in the pool of the recording
   }
 
   std::vector<std::string> identities_;

@@ -4,8 +4,8 @@
  * Handles are opaque. Every buffer comes with its size; texts are UTF-8 and need no NUL where a size is given. What a
  * function hands out belongs to the handle it came from and lives as long, unless it says otherwise. Functions that can
  * fail give a kh_status; kh_last_error() then says what happened, where, and what to do, in the calling thread. Nothing
- * throws, aborts or prints. A store may be used by many threads at once, a lookup and a key by one at a time; a fork may
- * go on with the parent's store. Structures begin with their size: set it to sizeof(structure), zero the rest. */
+ * throws, aborts or prints. A store may be used by many threads at once, a lookup and a key by one at a time; a fork
+ * may go on with the parent's store. Structures begin with their size: set it to sizeof(structure), zero the rest. */
 #ifndef KEYHOLE_H
 #define KEYHOLE_H
 
@@ -98,22 +98,23 @@ KH_API const kh_component* kh_key_components(kh_key* key, size_t* count);
 /* ---- the store ---- */
 
 typedef struct kh_options {
-  size_t size;             /* sizeof(kh_options) */
-  int durable;             /* a put is on the disk when it returns, also against a loss of power */
-  int no_record;           /* do not note lookups for the history */
-  int distrust;            /* check SHA-256 on every read */
-  int get_patience_ms;     /* how long a lookup waits for a lock; 0: 50 */
-  int put_patience_ms;     /* 0: 5000 */
-  int64_t max_size;        /* bytes; a put beyond it throws out what was used longest ago. 0: no limit */
+  size_t size;         /* sizeof(kh_options) */
+  int durable;         /* a put is on the disk when it returns, also against a loss of power */
+  int no_record;       /* do not note lookups for the history */
+  int distrust;        /* check SHA-256 on every read */
+  int get_patience_ms; /* how long a lookup waits for a lock; 0: 50 */
+  int put_patience_ms; /* 0: 5000 */
+  int64_t max_size;    /* bytes; a put beyond it throws out what was used longest ago. 0: no limit */
   /* The tier that machines share: "redis://[[user]:password@]host[:port][/database]" or "unix:///path". A lookup that
-   * finds nothing here asks there and keeps what it gets; a put goes there too. It never makes a call fail, nor wait for
-   * more than about a second: a server that does not answer is left alone for 30 s. NULL: none. */
+   * finds nothing here asks there and keeps what it gets; a put goes there too. It never makes a call fail, nor wait
+   * for more than about a second: a server that does not answer is left alone for 30 s. NULL: none. */
   const char* remote;
   const char* remote_secret; /* values are signed with it, and what is not signed so is a miss. NULL: not signed */
 } kh_options;
 
 typedef struct kh_store kh_store;
-/* Opens the folder, making it where there is none. `options` may be NULL; `folder` NULL: $KEYHOLE_STORE or the user's own. */
+/* Opens the folder, making it where there is none. `options` may be NULL; `folder` NULL: $KEYHOLE_STORE or the user's
+ * own. */
 KH_API kh_status kh_store_open(const char* folder, const kh_options* options, kh_store** store);
 KH_API void kh_store_close(kh_store* store); /* NULL: nothing */
 
@@ -165,7 +166,7 @@ KH_API kh_outcome kh_lookup_outcome(const kh_lookup* lookup);
 KH_API const char* kh_lookup_reason(const kh_lookup* lookup); /* "" : nothing to say; "lock_timeout", … */
 /* 1: the hit came from the shared tier, 0: from this store, or no hit. */
 KH_API int kh_lookup_is_remote(const kh_lookup* lookup);
-KH_API const char* kh_lookup_guard(const kh_lookup* lookup);  /* of the hit, or the last that failed; "" : none */
+KH_API const char* kh_lookup_guard(const kh_lookup* lookup); /* of the hit, or the last that failed; "" : none */
 /* Empty unless a hit. */
 KH_API kh_bytes kh_lookup_content(const kh_lookup* lookup);
 KH_API kh_bytes kh_lookup_metadata(const kh_lookup* lookup);

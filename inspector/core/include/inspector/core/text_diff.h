@@ -25,6 +25,7 @@ struct DiffLine {
 std::vector<DiffLine> diff_texts(const QString& left, const QString& right, int context = 3);
 
 /// The words of two lines that differ.
-void mark_words(const QString& left, const QString& right, std::vector<Span>& left_marks, std::vector<Span>& right_marks);
+void mark_words(const QString& left, const QString& right, std::vector<Span>& left_marks,
+                std::vector<Span>& right_marks);
 
 }  // namespace keyhole::inspector

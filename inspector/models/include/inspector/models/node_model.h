@@ -33,8 +33,8 @@ struct Cell {
 /// A row, with its children.
 struct Node {
   std::vector<Cell> cells;
-  qint64 id = 0;    ///< 0: none
-  QString filter;   ///< leads to the rows behind it; empty: nowhere
+  qint64 id = 0;   ///< 0: none
+  QString filter;  ///< leads to the rows behind it; empty: nowhere
   QVariant payload;
   std::vector<Node> children;
 };

@@ -2,8 +2,8 @@
 // Every colour of the window stands in theme.cpp, and nowhere else (a test looks). Light or dark follows the palette of
 // the desktop unless the user chose.
 //
-// Outcome colours are told apart under the three common kinds of colour blindness, and never stand alone: an outcome has
-// a shape too (hit circle, miss triangle, guard miss diamond, bypass bar, error cross).
+// Outcome colours are told apart under the three common kinds of colour blindness, and never stand alone: an outcome
+// has a shape too (hit circle, miss triangle, guard miss diamond, bypass bar, error cross).
 #pragma once
 
 #include <QColor>

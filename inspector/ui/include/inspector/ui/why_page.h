@@ -17,8 +17,8 @@ class DiffView;
 class EmptyState;
 class NodeModel;
 
-/// Why the selected lookup went as it did: the sentence, its cost and the fix first; then the baseline, the causes, what
-/// changed side by side, the layers of the compile, the guards.
+/// Why the selected lookup went as it did: the sentence, its cost and the fix first; then the baseline, the causes,
+/// what changed side by side, the layers of the compile, the guards.
 class WhyPage : public Page {
   Q_OBJECT
  public:

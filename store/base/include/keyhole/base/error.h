@@ -29,11 +29,13 @@ struct Error {
   [[nodiscard]] std::string line() const;
 };
 
-/// The value, or the one reason why there is none. Functions that return it do not throw for anything but lack of memory.
+/// The value, or the one reason why there is none. Functions that return it do not throw for anything but lack of
+/// memory.
 template <class T>
 using Result = tl::expected<T, Error>;
 
 /// Shorthand for `return fail(ErrorKind::io, ...)`.
-[[nodiscard]] tl::unexpected<Error> fail(ErrorKind kind, std::string what, std::string where = {}, std::string hint = {});
+[[nodiscard]] tl::unexpected<Error> fail(ErrorKind kind, std::string what, std::string where = {},
+                                         std::string hint = {});
 
 }  // namespace keyhole

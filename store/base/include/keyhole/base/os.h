@@ -26,10 +26,10 @@ struct FileInfo {
   std::int64_t modified = -1;  ///< nanoseconds since 1970
 };
 
-/// The operating system as Keyhole's own files see it. The default is the real one; a test puts its own in front to fill
-/// the disk, fail the n-th operation, turn the clock back or fake a network filesystem. SQLite does its own I/O, which
-/// tests reach by an SQLite VFS. Functions that return int or a count give -1 and set errno, as the system calls do.
-/// Thread-safe.
+/// The operating system as Keyhole's own files see it. The default is the real one; a test puts its own in front to
+/// fill the disk, fail the n-th operation, turn the clock back or fake a network filesystem. SQLite does its own I/O,
+/// which tests reach by an SQLite VFS. Functions that return int or a count give -1 and set errno, as the system calls
+/// do. Thread-safe.
 class Os {
  public:
   virtual ~Os() = default;
@@ -56,7 +56,8 @@ class Os {
 
 /// The Os that everything uses.
 [[nodiscard]] Os& os();
-/// Puts `replacement` in place (null: the real one again) and gives back what was there. For tests; not while other threads run.
+/// Puts `replacement` in place (null: the real one again) and gives back what was there. For tests; not while other
+/// threads run.
 Os* replace_os(Os* replacement);
 
 /// The error of errno `code`: "cannot <doing>: No space left on device", with a hint for the codes that have a way out.
@@ -66,7 +67,8 @@ Os* replace_os(Os* replacement);
 Result<void> make_folders(const std::string& folder);
 /// Whether a filesystem of this statfs magic is on a network (NFS, SMB, 9p, Lustre, ...); its name, or nullptr.
 [[nodiscard]] const char* network_filesystem(std::int64_t magic);
-/// Writes the whole file through a temporary name, fsync and rename: after a crash there is the old file or the new one.
+/// Writes the whole file through a temporary name, fsync and rename: after a crash there is the old file or the new
+/// one.
 Result<void> write_file_atomic(const std::string& path, std::string_view bytes);
 /// The whole file; io where it is larger than `limit`.
 Result<std::string> read_file(const std::string& path, std::size_t limit = std::size_t{1} << 31);

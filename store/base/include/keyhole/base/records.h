@@ -20,7 +20,14 @@ inline constexpr Nanoseconds kUnknownTime = -1;
 
 /// Which cache.
 enum class Layer : std::uint8_t {
-  dynamo = 1, aot_autograd = 2, fx_graph = 3, autotune = 4, triton = 5, code = 6, cuda = 7, remote = 8
+  dynamo = 1,
+  aot_autograd = 2,
+  fx_graph = 3,
+  autotune = 4,
+  triton = 5,
+  code = 6,
+  cuda = 7,
+  remote = 8
 };
 /// What became of a lookup.
 enum class Outcome : std::uint8_t { hit = 1, miss = 2, guard_miss = 3, bypass = 4, error = 5 };
@@ -37,9 +44,20 @@ enum class EntryState : std::uint8_t {
 enum class SnapshotMoment : std::uint8_t { unknown = 0, before = 1, after = 2 };
 /// What a text is.
 enum class TextKind : std::uint8_t {
-  dynamo_graph = 1, aot_joint_graph = 2, aot_forward_graph = 3, aot_backward_graph = 4, aot_inference_graph = 5,
-  pre_grad_graph = 6, post_grad_graph = 7, output_code = 8, dynamo_guards = 9, functorch_config = 10,
-  recompile_reasons = 11, traceback = 12, inductor_config = 13, dynamo_config = 14
+  dynamo_graph = 1,
+  aot_joint_graph = 2,
+  aot_forward_graph = 3,
+  aot_backward_graph = 4,
+  aot_inference_graph = 5,
+  pre_grad_graph = 6,
+  post_grad_graph = 7,
+  output_code = 8,
+  dynamo_guards = 9,
+  functorch_config = 10,
+  recompile_reasons = 11,
+  traceback = 12,
+  inductor_config = 13,
+  dynamo_config = 14
 };
 
 [[nodiscard]] const char* name_of(Layer layer);          ///< "fx_graph"
@@ -65,8 +83,8 @@ struct RunRecord {
   std::string name;
   std::vector<std::string> argv;
   std::string cwd;
-  std::string env_json;     ///< JSON object of the variables that matter; empty: not known
-  std::string git_commit;   ///< empty: not known
+  std::string env_json;    ///< JSON object of the variables that matter; empty: not known
+  std::string git_commit;  ///< empty: not known
   bool git_dirty = false;
   std::string versions_json;  ///< JSON object, e.g. {"torch": "2.13.0"}; empty: not known
   Nanoseconds start = kUnknownTime, end = kUnknownTime;
@@ -101,9 +119,9 @@ struct CompileRecord {
   std::string function, filename;  ///< the user's function: co_name, co_filename
   std::int64_t line = -1;
   Nanoseconds start = kUnknownTime;
-  Nanoseconds total = -1;     ///< entire frame compile time
-  Nanoseconds backend = -1;   ///< AOTAutograd and below
-  Nanoseconds inductor = -1;  ///< Inductor and below, forward and backward
+  Nanoseconds total = -1;        ///< entire frame compile time
+  Nanoseconds backend = -1;      ///< AOTAutograd and below
+  Nanoseconds inductor = -1;     ///< Inductor and below, forward and backward
   std::string recompile_reason;  ///< why Dynamo compiled the frame again; empty: first compile or not known
   std::string fail_reason;
   bool finished = false;  ///< its compilation_metrics were seen
@@ -112,9 +130,9 @@ struct CompileRecord {
 /// A symbolic size: `create_symbol` of the trace.
 struct SymbolRecord {
   CompileId compile;
-  std::string symbol;  ///< "s77"
-  std::string value;   ///< its hint, as printed: "8"
-  std::string source;  ///< "L['x'].size()[0]"
+  std::string symbol;     ///< "s77"
+  std::string value;      ///< its hint, as printed: "8"
+  std::string source;     ///< "L['x'].size()[0]"
   std::string user_file;  ///< the user's line; empty: not known
   std::int64_t user_line = -1;
   std::string user_code;  ///< "y = fn(x)"
@@ -138,11 +156,11 @@ struct LookupRecord {
   std::string status;  ///< as the producer says: "full_miss", "guard_miss", "hit", "disabled"; may contradict `outcome`
   Direction direction = Direction::unknown;
   Nanoseconds time = kUnknownTime;
-  Nanoseconds duration = -1;  ///< of the lookup itself
-  Nanoseconds cost = -1;      ///< of the compile that a miss led to
-  Nanoseconds saved = -1;     ///< that a hit saved
-  std::string guard;          ///< guard expression that was evaluated last; empty: none
-  std::string reason;         ///< bypass or error reason as printed
+  Nanoseconds duration = -1;             ///< of the lookup itself
+  Nanoseconds cost = -1;                 ///< of the compile that a miss led to
+  Nanoseconds saved = -1;                ///< that a hit saved
+  std::string guard;                     ///< guard expression that was evaluated last; empty: none
+  std::string reason;                    ///< bypass or error reason as printed
   std::vector<ComponentPtr> components;  ///< in the order of the key; empty: not recorded
   /// The layer was switched off, nothing was looked up (outcome bypass, key empty).
   bool cache_off = false;
@@ -163,24 +181,24 @@ struct EntryRecord {
   Nanoseconds modified = kUnknownTime;
   std::string guard;  ///< guard expression; empty: none
   Direction direction = Direction::unknown;
-  Nanoseconds cost = -1;  ///< compile time that the entry saves
+  Nanoseconds cost = -1;                 ///< compile time that the entry saves
   std::vector<ComponentPtr> components;  ///< FX entries hold their debug lines; empty: not recorded
-  std::string code_key;   ///< FX: the name of its wrapper .py
-  std::vector<std::string> needs;  ///< keys and files that must be there too: AOT names its FX keys
-  std::string metadata_json;  ///< the rest that is worth showing, as a JSON object; empty: nothing
+  std::string code_key;                  ///< FX: the name of its wrapper .py
+  std::vector<std::string> needs;        ///< keys and files that must be there too: AOT names its FX keys
+  std::string metadata_json;             ///< the rest that is worth showing, as a JSON object; empty: nothing
 };
 
 /// The content of one location at one time.
 struct SnapshotRecord {
-  std::string location;   ///< the folder as the program knew it
-  std::string read_from;  ///< the folder that was read (a copy, perhaps)
+  std::string location;             ///< the folder as the program knew it
+  std::string read_from;            ///< the folder that was read (a copy, perhaps)
   Nanoseconds time = kUnknownTime;  ///< of the newest file where it is a copy, else of the reading
   SnapshotMoment moment = SnapshotMoment::unknown;
 };
 
 /// Something that could not be read. Importing goes on behind it.
 struct Problem {
-  std::string source;       ///< path
+  std::string source;        ///< path
   std::int64_t offset = -1;  ///< byte; -1: the whole source
   std::string what;
   std::string hint;

@@ -11,10 +11,10 @@
 
 namespace keyhole {
 
-/// Writes records into a store. Batches them into transactions of at most about 50 ms and commits when the batch is full,
-/// on checkpoint() and on commit(). What was committed survives the death of the process. A failed write is remembered:
-/// later calls do nothing and commit() reports it; what was committed before stays.
-/// One thread at a time; several processes may record into one store.
+/// Writes records into a store. Batches them into transactions of at most about 50 ms and commits when the batch is
+/// full, on checkpoint() and on commit(). What was committed survives the death of the process. A failed write is
+/// remembered: later calls do nothing and commit() reports it; what was committed before stays. One thread at a time;
+/// several processes may record into one store.
 class Recorder : public RecordSink {
  public:
   /// Opens the store, creating it where there is none. busy after 5 s of another's lock; unsupported on a network

@@ -24,7 +24,8 @@ struct CompileRow {
   CompileRecord record;
 };
 
-/// A lookup with what stands around it. `record.components` is empty here: Reader::components(component_set) loads them.
+/// A lookup with what stands around it. `record.components` is empty here: Reader::components(component_set) loads
+/// them.
 struct LookupRow {
   RowId id = 0, run = 0, process = 0;
   RowId compile = 0;        ///< 0: belongs to no known compile

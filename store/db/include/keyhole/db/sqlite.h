@@ -54,8 +54,8 @@ class Db {
   /// Makes the connection fail with what is not SQLite's own error.
   void set_error(Error error);
 
-  bool exec(const char* sql);  ///< one or more statements without rows
-  void end_reading();          ///< ends a read transaction, also after a failure
+  bool exec(const char* sql);                          ///< one or more statements without rows
+  void end_reading();                                  ///< ends a read transaction, also after a failure
   std::optional<std::int64_t> value(const char* sql);  ///< first column of the first row
   [[nodiscard]] std::int64_t last_insert_id() const;
   [[nodiscard]] std::int64_t changes() const;
@@ -101,13 +101,15 @@ class Query {
   void bind(std::nullopt_t);
   template <class T>
   void bind(const std::optional<T>& v) {
-    if (v) bind(*v);
-    else bind(std::nullopt);
+    if (v)
+      bind(*v);
+    else
+      bind(std::nullopt);
   }
 
-  bool next();                 ///< false: no (further) row, or failed (see Db::ok)
+  bool next();                                 ///< false: no (further) row, or failed (see Db::ok)
   bool run() { return !next() && db_->ok(); }  ///< for statements without rows
-  void rewind();               ///< to bind and run again
+  void rewind();                               ///< to bind and run again
 
   // Columns of the present row; views live until the next call of next().
   [[nodiscard]] int columns() const;

@@ -20,9 +20,9 @@ extern const int kHistoryVersion;
 /// $KEYHOLE_STORE, else $XDG_DATA_HOME/keyhole, else ~/.local/share/keyhole.
 [[nodiscard]] std::string default_store();
 
-/// Opens history.db for writing; makes the folder and the file where there are none, and migrates an older one. Safe with
-/// many processes at once. unsupported: network filesystem, or newer than this program; bad_input: another program's file;
-/// busy: locked for 5 s; io: not writable.
+/// Opens history.db for writing; makes the folder and the file where there are none, and migrates an older one. Safe
+/// with many processes at once. unsupported: network filesystem, or newer than this program; bad_input: another
+/// program's file; busy: locked for 5 s; io: not writable.
 Result<Db> open_history(const std::string& store);
 /// Opens history.db for reading only, also in a folder that may not be written. not_found: there is none; unsupported:
 /// so much newer that reading it would give wrong answers.

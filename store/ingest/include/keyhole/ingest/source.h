@@ -47,8 +47,8 @@ Result<std::string> read_whole(const std::string& path, std::size_t limit);
 /// The first `size` bytes of the content (fewer where it is shorter): what a format is recognised by.
 Result<std::string> read_head(const std::string& path, std::size_t size = 4096);
 
-/// What a source is known by: SHA-256 (hex) of the first KiB of its content, whatever it is compressed with. A file that
-/// only grows keeps it once it has that much.
+/// What a source is known by: SHA-256 (hex) of the first KiB of its content, whatever it is compressed with. A file
+/// that only grows keeps it once it has that much.
 inline constexpr std::size_t kIdentityBytes = 1024;
 std::string identity_of(std::string_view first_kib);
 Result<std::string> source_identity(const std::string& path);

@@ -39,7 +39,8 @@ struct TraceSummary {
 /// not, compressed or not, gives the same identities and ordinals.
 ///
 /// What is made of the trace:
-/// - fx_graph, aot_autograd: each `fx_graph_cache_*`, `aotautograd_cache_*` artifact; and, where a finished compile went
+/// - fx_graph, aot_autograd: each `fx_graph_cache_*`, `aotautograd_cache_*` artifact; and, where a finished compile
+/// went
 ///   through Inductor without one because the cache was off, a bypass with `cache_off` that names the switch.
 /// - dynamo: a miss for each recompile, with the guards that failed; precompile records; hits of the PGO profile
 ///   (status "pgo_hit", key = the profile's name).
