@@ -317,6 +317,7 @@ class TestWindow : public QObject {
   void layouts_are_remembered() {
     {
       auto window = shown();
+      QTRY_COMPARE(QSettings().value(QStringLiteral("recent")).toStringList().value(0), store_.qpath());
       window->close();
     }
     QVERIFY(!QSettings().allKeys().filter(QStringLiteral("diagnose_top")).isEmpty());
