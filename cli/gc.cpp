@@ -29,10 +29,10 @@ struct Options {
   bool dry_run = false;
 };
 
-/// Runs that were imported tell no start: then the time of their newest lookup says how old they are.
+/// Runs that were imported, or whose recording was killed, tell no end: then their newest lookup says how old they are.
 void date(Reader& reader, std::vector<RunRow>& runs) {
   for (RunRow& run : runs) {
-    if (run.record.start != kUnknownTime || run.record.end != kUnknownTime) continue;
+    if (run.record.end != kUnknownTime) continue;
     LookupQuery newest;
     newest.filter = Filter::where(Field::run, Compare::equal, run.id);
     newest.sort = Field::time;
