@@ -94,11 +94,7 @@ Result<Overview> StoreSource::overview(const FilterNode& filter, const Ticket& t
   auto runs = filtered ? reader_.runs_by_id(census.latest_runs(kRunsShown)) : reader_.newest_runs(kRunsShown);
   if (!runs) return tl::unexpected(runs.error());
   std::reverse(runs->begin(), runs->end());
-  for (RunRow& run : *runs) {
-    const Census::RunSum& sum = census.of_run(run.id);
-    overview.lost_by_run.push_back(sum.lost);
-    if (run.record.start < 0) run.record.start = sum.first;  // imported runs tell no start of their own
-  }
+  for (const RunRow& run : *runs) overview.lost_by_run.push_back(census.of_run(run.id).lost);
   overview.runs = std::move(*runs);
   return overview;
 }
