@@ -22,7 +22,7 @@ def main():
         db.execute(f"DROP INDEX {name}")
     columns = {t: [c[1] for c in db.execute(f"PRAGMA table_info({t})")] for t in top}
     moved = {
-        "run": {"id": "id + :n * :run", "name": "name || '.' || :n", "start": "start + :n * :span", "end": "end + :n * :span",
+        "run": {"id": "id + :n * :run", "name": "name || '.' || (:n * :run)", "start": "start + :n * :span", "end": "end + :n * :span",
                 "position": "position + :n * :span"},
         "process": {"id": "id + :n * :process", "run": "run + :n * :run", "start": "start + :n * :span"},
         "compile": {"id": "id + :n * :compile", "process": "process + :n * :process", "start": "start + :n * :span"},

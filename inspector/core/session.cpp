@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspector/core/session.h"
 
+#include <sys/resource.h>
+
 #include <QMetaObject>
 #include <QTimer>
 
@@ -13,9 +15,18 @@ struct Session::Worker {
   std::unique_ptr<Source> source;
   Error error{ErrorKind::internal, "the store is not open yet", {}, {}};
 
-  Worker() {
+  explicit Worker(Lane lane) {
     context.moveToThread(&thread);
     thread.start();
+    if (lane == Lane::quick) return;
+    QMetaObject::invokeMethod(&context, give_way, Qt::QueuedConnection);
+  }
+  // Reading a whole store must not take the processor from the thread that draws. Linux has a nice value a thread.
+  static void give_way() {
+#ifdef __linux__
+    constexpr int kNicer = 5;
+    ::setpriority(PRIO_PROCESS, 0, kNicer);
+#endif
   }
   ~Worker() {
     QMetaObject::invokeMethod(
@@ -31,9 +42,10 @@ struct Session::Worker {
 
 Session::Session(Opener opener, QObject* parent) : QObject(parent) {
   qRegisterMetaType<keyhole::Error>();
-  for (auto& worker : workers_) {
-    worker = std::make_unique<Worker>();
-    const bool first = worker == workers_[0];
+  for (std::size_t lane = 0; lane < std::size(workers_); ++lane) {
+    auto& worker = workers_[lane];
+    worker = std::make_unique<Worker>(Lane(lane));
+    const bool first = lane == 0;
     QMetaObject::invokeMethod(
         &worker->context,
         [this, w = worker.get(), opener, first] {

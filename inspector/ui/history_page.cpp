@@ -22,8 +22,7 @@
 namespace keyhole::inspector {
 
 LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
-    : QWidget(parent),
-      workspace_(workspace),
+    : Page(workspace, parent),
       model_(new LookupModel(this)),
       view_(make_table(model_, QStringLiteral("Lookups"), workspace)),
       count_(make_label({}, "muted")),
@@ -89,21 +88,30 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
   connect(model_, &PagedModelBase::modelReset, this, &LookupTable::show_count);
   connect(model_, &PagedModelBase::dataChanged, this, &LookupTable::follow_selection);
   connect(model_, &PagedModelBase::failed, &workspace_, &Workspace::failed);
-  connect(&workspace_, &Workspace::store_changed, this, [this] {
-    LookupQuery query = model_->query();
-    query.filter = {};
-    model_->set_session(nullptr);
-    model_->set_query(query);
-    model_->set_session(workspace_.session());
-  });
   connect(&workspace_, &Workspace::filter_changed, this, [this] {
-    if (!workspace_.session() || workspace_.filter().error) return;
-    LookupQuery query = model_->query();
-    query.filter = workspace_.good_filter().root;
-    model_->set_query(std::move(query));
+    if (!workspace_.filter().error) touch();
   });
-  connect(&workspace_, &Workspace::rows_changed, model_, &PagedModelBase::reload);
   connect(&workspace_, &Workspace::selection_changed, this, &LookupTable::follow_selection);
+}
+
+void LookupTable::clear() {
+  model_->set_session(nullptr);
+}
+
+void LookupTable::load() {
+  LookupQuery query = model_->query();
+  const Filter& filter = workspace_.good_filter();
+  const bool other = filter.source != filter_;
+  filter_ = filter.source;
+  query.filter = filter.root;
+  if (model_->session() != workspace_.session()) {
+    model_->set_query(std::move(query));
+    model_->set_session(workspace_.session());
+  } else if (other) {
+    model_->set_query(std::move(query));
+  } else {
+    model_->reload();
+  }
 }
 
 void LookupTable::follow_selection() {

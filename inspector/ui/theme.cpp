@@ -85,7 +85,6 @@ QString style_sheet(const Theme& t) {
     QToolTip { color: @text; background: @raised; border: 1px solid @border; padding: 4px; }
     QAbstractItemView { background: @surface; border: 1px solid @border; border-radius: 4px; outline: 0;
       selection-background-color: @accent_soft; selection-color: @text; }
-    QTreeView::item, QTableView::item { padding: 2px 4px; }
     QListView::item { padding: 4px 6px; }
     QHeaderView { background: @surface; border: 0; }
     QHeaderView::section { background: @surface; color: @muted; border: 0; border-bottom: 1px solid @border;

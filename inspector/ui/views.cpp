@@ -6,10 +6,12 @@
 #include <QFileDialog>
 #include <QFrame>
 #include <QHeaderView>
+#include <QHelpEvent>
 #include <QMenu>
 #include <QPainter>
 #include <QSaveFile>
 #include <QShortcut>
+#include <QToolTip>
 #include <QVBoxLayout>
 
 #include "inspector/models/export.h"
@@ -21,6 +23,27 @@ namespace keyhole::inspector {
 namespace {
 
 constexpr int kRowHeight = 25;
+constexpr int kCellMargin = 6;
+constexpr int kIcon = 16, kIconGap = 4;
+constexpr int kWidest = 2'000;  // pixels that a column is ever made wide for its contents
+
+const QFont& cell_font(CellStyle style, const QFont& normal) {
+  static const QFont code = code_font();
+  static const QFont strong = [&] {
+    QFont font = normal;
+    font.setWeight(QFont::DemiBold);
+    return font;
+  }();
+  return style == CellStyle::code ? code : style == CellStyle::strong ? strong : normal;
+}
+
+// As much of the text as `width` pixels can show: a reason may have thousands of characters.
+QString cell_text(const QModelIndex& index, int width) {
+  QString text = index.data().toString();
+  if (text.size() > width) text.truncate(std::max(0, width));
+  text.replace(u'\n', u' ');
+  return text;
+}
 
 QModelIndexList selected_rows(const QAbstractItemView& view) {
   const QModelIndexList rows = view.selectionModel()->selectedRows();
@@ -64,54 +87,135 @@ void set_up(QAbstractItemView* view, const QString& name, Workspace& workspace) 
 
 }  // namespace
 
-void CellDelegate::initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const {
-  QStyledItemDelegate::initStyleOption(option, index);
-  const auto* widget = option->widget;
-  if (!widget) return;
-  const Theme& theme = Theme::of(*widget);
-  switch (CellStyle(index.data(StyleRole).toInt())) {
-    case CellStyle::code:
-      option->font = code_font();
-      break;
-    case CellStyle::muted:
-      option->palette.setColor(QPalette::Text, theme.muted);
-      break;
-    case CellStyle::strong:
-      option->font.setWeight(QFont::DemiBold);
-      break;
-    case CellStyle::link:
-      option->palette.setColor(QPalette::Text, theme.accent);
-      break;
-    case CellStyle::normal:
-      break;
-  }
-  option->palette.setColor(QPalette::HighlightedText, option->palette.color(QPalette::Text));
-  option->fontMetrics = QFontMetrics(option->font);
-  if (const QVariant outcome = index.data(OutcomeRole); outcome.isValid()) {
-    option->icon = outcome_icon(Outcome(outcome.toInt()), *widget);
-    option->decorationSize = QSize(16, 16);
-    option->features |= QStyleOptionViewItem::HasDecoration;
-  }
-}
-
 void CellDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const {
-  if (const QVariant fraction = index.data(FractionRole); fraction.isValid() && option.widget) {
-    const Theme& theme = Theme::of(*option.widget);
-    QRectF bar = QRectF(option.rect).adjusted(2, 3, -2, -3);
+  if (!option.widget) return;
+  const Theme& theme = Theme::of(*option.widget);
+  QRect room = option.rect;
+  if (option.state & QStyle::State_Selected) painter->fillRect(room, theme.accent_soft);
+  if (const QVariant fraction = index.data(FractionRole); fraction.isValid()) {
+    QRectF bar = QRectF(room).adjusted(2, 3, -2, -3);
     bar.setLeft(bar.right() - bar.width() * std::clamp(fraction.toDouble(), 0.0, 1.0));
-    painter->fillRect(bar, theme.accent_soft);
+    painter->fillRect(bar, option.state & QStyle::State_Selected ? theme.border : theme.accent_soft);
   }
-  QStyledItemDelegate::paint(painter, option, index);
+  room.adjust(kCellMargin, 0, -kCellMargin, 0);
+  if (const QVariant outcome = index.data(OutcomeRole); outcome.isValid()) {
+    const auto which = Outcome(outcome.toInt());
+    draw_outcome(*painter, QPointF(room.left() + kIcon / 2.0, room.center().y() + 0.5), 10, which, theme.of(which));
+    room.setLeft(room.left() + kIcon + kIconGap);
+  }
+  QString text = cell_text(index, room.width());
+  if (text.isEmpty()) return;
+  const auto style = CellStyle(index.data(StyleRole).toInt());
+  painter->setFont(cell_font(style, option.font));
+  painter->setPen(!(option.state & QStyle::State_Enabled) ? theme.faint
+                  : style == CellStyle::muted             ? theme.muted
+                  : style == CellStyle::link              ? theme.accent
+                                                          : theme.text);
+  const QFontMetrics metrics = painter->fontMetrics();
+  int width = metrics.horizontalAdvance(text);
+  if (width > room.width()) {
+    text = metrics.elidedText(text, option.textElideMode, room.width());
+    width = room.width();
+  }
+  const bool right = index.data(Qt::TextAlignmentRole).toInt() & Qt::AlignRight;
+  const int top = room.top() + (room.height() - metrics.height()) / 2;
+  painter->drawText(QPoint(right ? room.right() + 1 - width : room.left(), top + metrics.ascent()), text);
 }
 
 QSize CellDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const {
-  QSize size = QStyledItemDelegate::sizeHint(option, index);
-  size.setHeight(std::max(size.height(), kRowHeight));
-  return size;
+  const QFontMetrics metrics(cell_font(CellStyle(index.data(StyleRole).toInt()), option.font));
+  int width = metrics.horizontalAdvance(cell_text(index, kWidest)) + 2 * kCellMargin;
+  if (index.data(OutcomeRole).isValid()) width += kIcon + kIconGap;
+  return {width, std::max(metrics.height() + 6, kRowHeight)};
 }
 
+bool CellDelegate::helpEvent(QHelpEvent* event, QAbstractItemView* view, const QStyleOptionViewItem& option,
+                             const QModelIndex& index) {
+  const QString text = index.data().toString();
+  if (event->type() == QEvent::ToolTip && index.isValid() && !index.data(Qt::ToolTipRole).isValid() &&
+      sizeHint(option, index).width() > option.rect.width()) {
+    QToolTip::showText(event->globalPos(), text.left(kWidest), view);
+    return true;
+  }
+  return QStyledItemDelegate::helpEvent(event, view, option, index);
+}
+
+namespace {
+
+// A frame around the current row tells where the keys go.
+template <class View>
+class RowView : public View {
+ protected:
+  void draw_focus(QPainter& painter) const {
+    if (!this->hasFocus()) return;
+    painter.setPen(Theme::of(*this).accent);
+    painter.setBrush(Qt::NoBrush);
+    painter.drawRect((this->currentIndex().isValid() ? row_rect(this->currentIndex()) : this->viewport()->rect())
+                         .adjusted(0, 0, -1, -1));
+  }
+  void currentChanged(const QModelIndex& now, const QModelIndex& before) override {
+    View::currentChanged(now, before);
+    for (const QModelIndex& index : {now, before})
+      if (index.isValid()) this->viewport()->update(row_rect(index));
+  }
+
+ private:
+  QRect row_rect(const QModelIndex& index) const {
+    const int width = this->viewport()->width();
+    if constexpr (std::is_base_of_v<QTableView, View>) {  // the index may be of a hidden column
+      return {0, this->rowViewportPosition(index.row()), width, this->rowHeight(index.row())};
+    } else {
+      const QRect cell = this->visualRect(index);
+      return {0, cell.top(), width, cell.height()};
+    }
+  }
+};
+
+// Paints through the delegate alone. QTableView asks the style for the background of each cell besides, which takes a
+// style sheet longer than the text does.
+class Table : public RowView<QTableView> {
+ protected:
+  void paintEvent(QPaintEvent* event) override {
+    if (!model()) return;
+    QPainter painter(viewport());
+    QStyleOptionViewItem option;
+    initViewItemOption(&option);
+    const QStyle::State state = option.state & ~(QStyle::State_HasFocus | QStyle::State_Selected);
+    const QHeaderView& header = *horizontalHeader();
+    for (const QRect& dirty : event->region()) {
+      const int first = rowAt(dirty.top()), below = rowAt(dirty.bottom());
+      if (first < 0) continue;
+      const int last = below < 0 ? model()->rowCount() - 1 : below;
+      for (int row = first; row <= last; ++row) {
+        const bool selected = selectionModel()->isSelected(model()->index(row, 0));
+        option.state = selected ? state | QStyle::State_Selected : state;
+        const int top = rowViewportPosition(row), height = rowHeight(row);
+        for (int column = 0; column < header.count(); ++column) {
+          option.rect = {columnViewportPosition(column), top, columnWidth(column), height};
+          if (header.isSectionHidden(column) || !option.rect.intersects(dirty)) continue;
+          painter.setClipRect(option.rect & dirty);
+          itemDelegate()->paint(&painter, option, model()->index(row, column));
+        }
+      }
+    }
+    painter.setClipping(false);
+    draw_focus(painter);
+  }
+};
+
+class Tree : public RowView<QTreeView> {
+ protected:
+  void paintEvent(QPaintEvent* event) override {
+    QTreeView::paintEvent(event);
+    QPainter painter(viewport());
+    draw_focus(painter);
+  }
+};
+
+}  // namespace
+
 QTableView* make_table(QAbstractItemModel* model, const QString& name, Workspace& workspace) {
-  auto* view = new QTableView;
+  auto* view = new Table;
   view->setModel(model);
   set_up(view, name, workspace);
   view->setShowGrid(false);
@@ -129,7 +233,7 @@ QTableView* make_table(QAbstractItemModel* model, const QString& name, Workspace
 }
 
 QTreeView* make_tree(QAbstractItemModel* model, const QString& name, Workspace& workspace) {
-  auto* view = new QTreeView;
+  auto* view = new Tree;
   view->setModel(model);
   set_up(view, name, workspace);
   view->setUniformRowHeights(true);

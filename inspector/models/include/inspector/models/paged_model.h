@@ -5,6 +5,7 @@
 #pragma once
 
 #include <QAbstractTableModel>
+#include <QTimer>
 #include <algorithm>
 #include <map>
 
@@ -39,6 +40,8 @@ class PagedModel : public PagedModelBase {
   // Of one stretch. A header view keeps 8 bytes a row and walks over them whenever rows come or go: 10 million rows
   // hold up the window for 100 ms, a million for less than 10.
   static constexpr qint64 kStretch = 1'000'000;
+  // The rows of a stretch come this many at a time, with events between: a header view takes 70 ms for a million.
+  static constexpr qint64 kRowsAtOnce = 100'000;
 
   explicit PagedModel(QObject* parent) : PagedModelBase(parent) {}
 
@@ -80,8 +83,9 @@ class PagedModel : public PagedModelBase {
     in_flight_ = wanted_ = -1;
     pages_.clear();
     first_row_ = first;
-    rows_ = rows_of_stretch();
+    rows_ = int(std::min<qint64>(rows_of_stretch(), kRowsAtOnce));
     endResetModel();
+    grow();
   }
 
   /// Null where the page is not there (it is asked for).
@@ -148,9 +152,10 @@ class PagedModel : public PagedModelBase {
           if (rows->size() < kPage) counted_ = qint64(rows->size());
           so_far_ = counted_ >= 0 ? counted_ : std::max(so_far_, qint64(rows->size()));
           first_row_ = 0;
-          rows_ = rows_of_stretch();
+          rows_ = int(std::min<qint64>(rows_of_stretch(), kRowsAtOnce));
           pages_[0] = {std::move(*rows), ++clock_, false};
           endResetModel();
+          grow();
           Q_EMIT loaded();
           if (counted_ >= 0) Q_EMIT counted(counted_);
         });
@@ -185,15 +190,28 @@ class PagedModel : public PagedModelBase {
     so_far_ = n;
     if (!first_here_) return;
     const int rows = rows_of_stretch();
-    if (rows > rows_) {
-      beginInsertRows({}, rows_, rows - 1);
-      rows_ = rows;
-      endInsertRows();
-    } else if (rows < rows_) {
+    if (rows < rows_) {
       beginRemoveRows({}, rows, rows_ - 1);
       rows_ = rows;
       endRemoveRows();
     }
+    grow();
+  }
+
+  void grow() {
+    if (growing_) return;
+    const int rows = rows_of_stretch(), now = int(std::min<qint64>(rows, rows_ + kRowsAtOnce));
+    if (now > rows_) {
+      beginInsertRows({}, rows_, now - 1);
+      rows_ = now;
+      endInsertRows();
+    }
+    if (now >= rows) return;
+    growing_ = true;
+    QTimer::singleShot(0, this, [this] {
+      growing_ = false;
+      grow();
+    });
   }
 
   void want(int page) {
@@ -231,7 +249,7 @@ class PagedModel : public PagedModelBase {
   mutable std::uint64_t clock_ = 0;
   int rows_ = 0, in_flight_ = -1, wanted_ = -1;
   qint64 counted_ = -1, so_far_ = 0, first_row_ = 0;
-  bool first_here_ = false;
+  bool first_here_ = false, growing_ = false;
 };
 
 }  // namespace keyhole::inspector

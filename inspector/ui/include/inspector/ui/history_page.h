@@ -18,7 +18,7 @@ class LookupModel;
 class TimelineView;
 
 /// A table of lookups that follows the filter and the selection of the workspace. Used by the pages below.
-class LookupTable : public QWidget {
+class LookupTable : public Page {
   Q_OBJECT
  public:
   /// `compact`: only the columns that tell lookups apart.
@@ -26,11 +26,15 @@ class LookupTable : public QWidget {
   [[nodiscard]] QTableView* view() const { return view_; }
   [[nodiscard]] LookupModel* model() const { return model_; }
 
+ protected:
+  void load() override;
+  void clear() override;
+
  private:
   void follow_selection();
   void show_count();
 
-  Workspace& workspace_;
+  QString filter_;  // of what is shown
   LookupModel* model_;
   QTableView* view_;
   QLabel* count_;

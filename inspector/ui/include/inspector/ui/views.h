@@ -14,16 +14,17 @@ namespace keyhole::inspector {
 
 class Workspace;
 
-/// Draws cells by what their roles say (models/roles.h).
+/// Draws cells by what their roles say (models/roles.h), in the colours of the theme and past the style: a style sheet
+/// would be asked several times a cell.
 class CellDelegate : public QStyledItemDelegate {
   Q_OBJECT
  public:
   using QStyledItemDelegate::QStyledItemDelegate;
   void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override;
   QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override;
-
- protected:
-  void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override;
+  /// What is cut short in its cell is shown whole under the pointer, where the model has nothing more to say.
+  bool helpEvent(QHelpEvent* event, QAbstractItemView* view, const QStyleOptionViewItem& option,
+                 const QModelIndex& index) override;
 };
 
 /// A table over a model, with `name` for those who cannot see it.
