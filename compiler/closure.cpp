@@ -84,11 +84,6 @@ class SearchPath {
   std::map<std::string, std::unique_ptr<Folder>> folders_;
 };
 
-struct Text {
-  std::string bytes;
-  Asked asked;
-};
-
 std::string_view without_dot(std::string_view path) {
   while (path.starts_with("./")) path.remove_prefix(2);
   return path;
@@ -126,23 +121,24 @@ class Closing {
   }
 
   void add(const std::string& path) {
-    const auto [text, fresh] = texts_.try_emplace(path);
+    const auto [entry, fresh] = asked_.try_emplace(path);
     if (!fresh) return;
-    auto bytes = read_file(path);
+    const bool whole = read_file(path, bytes_).has_value();
     const Stamp stamp = stamp_of(path);
-    if (!bytes || path.find('\n') != std::string::npos)
+    if (!whole || path.find('\n') != std::string::npos)
       return refuse("a file that was read cannot be read again", path);
     if (!stamp.settled(request_.start))
       return refuse("a file changed during the compile, or is newer than the clock", path);
-    text->second.bytes = std::move(*bytes);
-    files_[path] = {path, stamp, sha256(text->second.bytes)};
+    files_[path] = {path, stamp, sha256(bytes_)};
     read_.insert(path);
-    Asked& asked = text->second.asked = questions_of(text->second.bytes);
+    const Asked& asked = entry->second = questions_of(bytes_);
     if (asked.time && !request_.time_is_fixed) refuse("__DATE__ or __TIME__ in the source", path);
     if (asked.timestamp) refuse("__TIMESTAMP__ in the source", path);
-    if (asked.incbin) refuse(".incbin in the source: a file that only the assembler sees", path);
+    if (asked.unseen)
+      refuse("the source takes in a file that no preprocessor tells of (.incbin, .include, #embed)", path);
+    if (asked.file_time) refuse("#pragma GCC dependency in the source", path);
     if (asked.hidden_question) refuse("__has_include of a macro", path);
-    for (const auto wrapper : asked.wrappers) wrappers_.emplace_back(wrapper);
+    wrappers_.insert(wrappers_.end(), asked.wrappers.begin(), asked.wrappers.end());
   }
 
   void add_plain(const std::string& path) {
@@ -171,21 +167,21 @@ class Closing {
     wrappers_.erase(std::unique(wrappers_.begin(), wrappers_.end()), wrappers_.end());
     for (std::size_t known = 0; known != wrappers_.size() && !wrappers_.empty();) {
       known = wrappers_.size();
-      for (const auto& [path, text] : texts_)
-        if (asks_hidden(text.bytes, wrappers_)) return refuse("__has_include of a macro", path);
+      for (const auto& [path, asked] : asked_)
+        if (!read_file(path, bytes_) || asks_hidden(bytes_, wrappers_)) return refuse("__has_include of a macro", path);
     }
-    for (const auto& [path, text] : texts_) {
+    for (const auto& [path, asked] : asked_) {
       const std::string beside(folder_of(path));
-      for (const auto& name : text.asked.names) look_for(name.text, name.quoted ? &beside : nullptr);
+      for (const auto& name : asked.names) look_for(name.text, name.quoted ? &beside : nullptr);
       // gcc takes a precompiled header that stands beside a header instead of it.
       if (path != request_.source) path_.look(path + ".gch", read_);
     }
     // Computed includes: what name was asked for shows in what was found.
     for (const auto& [file, by] : request_.entered) {
       if (by.empty()) continue;
-      const auto asking = texts_.find(by);
-      if (asking != texts_.end() && explained(asking->second.asked, file)) continue;
-      const std::string beside(asking != texts_.end() ? folder_of(by) : folder_of(file));
+      const auto asking = asked_.find(by);
+      if (asking != asked_.end() && explained(asking->second, file)) continue;
+      const std::string beside(asking != asked_.end() ? folder_of(by) : folder_of(file));
       for (const auto& folder : request_.search) try_name_below(folder, file, beside);
       try_name_below(beside, file, beside);
     }
@@ -212,7 +208,8 @@ class Closing {
   const ClosureRequest& request_;
   Closure closure_;
   SearchPath path_;
-  std::map<std::string, Text> texts_;
+  std::string bytes_;  // of the file at hand
+  std::map<std::string, Asked> asked_;
   std::map<std::string, ClosureFile> files_;
   std::unordered_set<std::string> read_;
   std::unordered_map<std::string, bool> searched_;

@@ -21,9 +21,22 @@ struct Word {
 /// Variables that change what a compiler makes or says and are no options themselves. Sources: gcc(1) ENVIRONMENT,
 /// `nvcc
 /// --dryrun` (what nvcc.profile composes), reproducible-builds.org for SOURCE_DATE_EPOCH.
-constexpr std::array kHostVariables = {
-    "COMPILER_PATH", "CPATH",  "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "GCC_COLORS",       "GCC_EXEC_PREFIX", "LANG",
-    "LANGUAGE",      "LC_ALL", "LC_CTYPE",           "LC_MESSAGES",    "SOURCE_DATE_EPOCH"};
+constexpr std::array kHostVariables = {"CCC_OVERRIDE_OPTIONS",
+                                       "COMPILER_PATH",
+                                       "CPATH",
+                                       "CPLUS_INCLUDE_PATH",
+                                       "C_INCLUDE_PATH",
+                                       "GCC_COLORS",
+                                       "GCC_EXEC_PREFIX",
+                                       "GCC_EXTRA_DIAGNOSTIC_OUTPUT",
+                                       "GCC_URLS",
+                                       "LANG",
+                                       "LANGUAGE",
+                                       "LC_ALL",
+                                       "LC_CTYPE",
+                                       "LC_MESSAGES",
+                                       "SOURCE_DATE_EPOCH",
+                                       "TERM_URLS"};
 constexpr std::array kNvccVariables = {"CICC_PATH",    "CUDAFE_FLAGS",       "INCLUDES",   "LIBDEVICE_FLAGS",
                                        "NVCC_CCBIN",   "NVVMIR_LIBRARY_DIR", "NVVM_FLAGS", "OPENCC_FLAGS",
                                        "PTXAS_FLAGS",  "SYSTEM_INCLUDES",    "TOP",        "_NVVM_BRANCH_",
@@ -234,10 +247,9 @@ class Reading {
         if (value != "cu" && value != "c++" && value != "c") return refuse("a language that is not cached: " + value);
         break;
     }
-    if (command_.kind != CompilerKind::nvcc || host) {
-      if (value.find("__TIME__") != std::string::npos || value.find("__DATE__") != std::string::npos)
-        return refuse("a macro for the time of the compile: " + word.text);
-    }
+    for (const std::string_view time : {"__TIME__", "__DATE__", "__TIMESTAMP__"})
+      if (value.find(time) != std::string::npos) return refuse("a macro for the time of the compile: " + word.text);
+    if (value.find("__has_include") != std::string::npos) return refuse("asks for a file: " + word.text);
     keep(rule, value, word, host);
   }
 

@@ -81,7 +81,7 @@ bool literal(std::string_view text, Asked::Name& name) {
   const char close = text.front() == '"' ? '"' : '>';
   const auto end = text.find_first_of(close == '"' ? std::string_view("\"\n") : std::string_view(">\n"), 1);
   if (end == std::string_view::npos || text[end] != close || end == 1) return false;
-  name = {text.substr(1, end - 1), close == '"'};
+  name = {std::string(text.substr(1, end - 1)), close == '"'};
   return true;
 }
 
@@ -94,6 +94,19 @@ void each_call(std::string_view body, std::string_view word, Use use) {
     const std::size_t open = skip_blank(body, at + word.size());
     if (open < body.size() && body[open] == '(') use(body.substr(skip_blank(body, open + 1)));
   }
+}
+
+/// `.include "file"` of the assembler, the quote escaped or not. Not `set.include(x)`.
+bool includes_in_assembly(std::string_view text) {
+  constexpr std::string_view word = ".include";
+  for (std::size_t at = 0; at < text.size();) {
+    const void* found = memmem(text.data() + at, text.size() - at, word.data(), word.size());
+    if (found == nullptr) return false;
+    at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) + word.size();
+    const std::size_t next = std::min(text.find_first_not_of(" \t", at), text.size());
+    if (next < text.size() && (text[next] == '"' || text[next] == '\\')) return true;
+  }
+  return false;
 }
 
 bool is_condition(std::string_view name) {
@@ -109,7 +122,7 @@ Asked questions_of(std::string_view text) {
   };
   asked.time = has("__TIME__") || has("__DATE__");
   asked.timestamp = has("__TIMESTAMP__");
-  asked.incbin = has(".incbin");
+  asked.unseen = has(".incbin") || includes_in_assembly(text);
   each_directive(text, [&](const Directive& d) {
     Asked::Name name{};
     if (d.name == "include" || d.name == "include_next" || d.name == "import") {
@@ -126,7 +139,20 @@ Asked questions_of(std::string_view text) {
           if (!literal(argument, name)) asked.hidden_question = true;
         });
     } else if (d.name == "define" && d.body.find("__has_include") != std::string_view::npos) {
-      asked.wrappers.push_back(word_at(d.body, skip_blank(d.body, 0)));
+      // "#define HAS __has_include(<x>)" asks for x wherever HAS stands; one without a literal asks for what it is
+      // given.
+      bool literals = false, others = false;
+      for (const std::string_view question : {"__has_include", "__has_include_next"})
+        each_call(d.body, question, [&](std::string_view argument) {
+          const bool is = literal(argument, name);
+          if (is) asked.names.push_back(name);
+          (is ? literals : others) = true;
+        });
+      if (others || !literals) asked.wrappers.emplace_back(word_at(d.body, skip_blank(d.body, 0)));
+    } else if (d.name == "embed") {
+      asked.unseen = true;
+    } else if (d.name == "pragma" && d.body.find("dependency") != std::string_view::npos) {
+      asked.file_time = true;
     }
   });
   return asked;
@@ -156,37 +182,37 @@ bool asks_hidden(std::string_view text, std::vector<std::string>& wrappers) {
   return hidden;
 }
 
-void read_line_markers(std::string_view text, std::vector<Entered>& entered) {
-  std::vector<std::string> stack;
-  for (std::size_t at = 0; at < text.size();) {
-    const char* newline = static_cast<const char*>(std::memchr(text.data() + at, '\n', text.size() - at));
-    const std::size_t end = newline != nullptr ? static_cast<std::size_t>(newline - text.data()) : text.size();
-    const std::string_view line = text.substr(at, end - at);
-    at = end + 1;
-    if (line.size() < 5 || line[0] != '#' || line[1] != ' ' || line[2] < '0' || line[2] > '9') continue;
-    const auto open = line.find('"'), close = line.rfind('"');
-    if (open == std::string_view::npos || close <= open) continue;
-    std::string file;
-    for (std::size_t i = open + 1; i < close; ++i) {
-      if (line[i] == '\\' && i + 1 < close) ++i;
-      file += line[i];
-    }
-    const bool special = file.empty() || file.front() == '<' || file.ends_with("//");  // <built-in>, the working folder
-    const std::string_view flags = line.substr(close + 1);
-    const auto flag = [&](char c) { return flags.size() > 1 && flags[1] == c; };
-    if (flag('2')) {
-      if (stack.size() > 1) stack.pop_back();
-      continue;
-    }
-    if (special) continue;
-    if (stack.empty()) {  // the first is the source
-      entered.push_back({file, {}});
-      stack.push_back(std::move(file));
-    } else if (flag('1')) {
-      entered.push_back({file, stack.back()});
-      stack.push_back(std::move(file));
-    }  // else the same file goes on, or a #line says so
+std::size_t LineMarkers::read(std::string_view text) {
+  // There is no '#' but in markers and pragmas: that is faster than going from line to line.
+  for (std::size_t at = text.find('#'); at != std::string_view::npos; at = text.find('#', at + 1)) {
+    if (at > 0 && text[at - 1] != '\n') continue;
+    const auto end = text.find('\n', at);
+    if (end == std::string_view::npos) return at;
+    line(text.substr(at, end - at));
+    at = end;
   }
+  return text.rfind('\n') + 1;
+}
+
+void LineMarkers::line(std::string_view text) {
+  if (text.size() < 5 || text[1] != ' ' || text[2] < '0' || text[2] > '9') return;
+  const auto open = text.find('"'), close = text.rfind('"');
+  if (open == std::string_view::npos || close <= open) return;
+  const std::string_view flags = text.substr(close + 1);
+  const auto flag = [&](char c) { return flags.size() > 1 && flags[1] == c; };
+  if (flag('2')) {
+    if (stack_.size() > 1) stack_.pop_back();
+    return;
+  }
+  if (!stack_.empty() && !flag('1')) return;  // the same file goes on, or a #line says so
+  std::string file;
+  for (std::size_t i = open + 1; i < close; ++i) {
+    if (text[i] == '\\' && i + 1 < close) ++i;
+    file += text[i];
+  }
+  if (file.empty() || file.front() == '<' || file.ends_with("//")) return;     // <built-in>, the working folder
+  entered_.push_back({file, stack_.empty() ? std::string() : stack_.back()});  // the first is the source
+  stack_.push_back(std::move(file));
 }
 
 bool take_header_lines(std::string& error_text, const std::string& source, std::vector<Entered>& entered) {

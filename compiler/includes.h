@@ -12,18 +12,19 @@ namespace keyhole {
 /// The questions that a source text puts to the search path, in code that is compiled and in code that is not.
 struct Asked {
   struct Name {
-    std::string_view text;
-    bool quoted;  ///< also looked for beside the file that asks
+    std::string text;
+    bool quoted = false;  ///< also looked for beside the file that asks
   };
-  std::vector<Name> names;  ///< of #include, #include_next, #import, and all that #if and #elif hold in quotes or <>
-  std::vector<std::string_view> wrappers;  ///< macros whose definition holds __has_include
-  bool hidden_question = false;            ///< __has_include of something that is no literal
-  bool time = false;                       ///< __TIME__ or __DATE__
-  bool timestamp = false;                  ///< __TIMESTAMP__
-  bool incbin = false;                     ///< the assembler's .incbin: a file that no preprocessor sees
+  /// Of #include, #include_next, #import, and all that #if, #elif and __has_include in a #define hold in quotes or <>.
+  std::vector<Name> names;
+  std::vector<std::string> wrappers;  ///< macros whose definition asks __has_include for what is no literal
+  bool hidden_question = false;       ///< __has_include of something that is no literal
+  bool time = false;                  ///< __TIME__ or __DATE__
+  bool timestamp = false;             ///< __TIMESTAMP__
+  bool unseen = false;                ///< .incbin or .include of the assembler, #embed: files that -H does not name
+  bool file_time = false;             ///< #pragma GCC dependency: what is said depends on another file's time
 };
 
-/// The views point into `text`. `wrappers`: those of other files, whose uses with no literal are hidden questions too.
 [[nodiscard]] Asked questions_of(std::string_view text);
 /// Whether an #if or #elif of `text` calls one of `wrappers` with something that is no literal. Adds to `wrappers` the
 /// macros of `text` that call one of them.
@@ -35,8 +36,19 @@ struct Entered {
   friend auto operator<=>(const Entered&, const Entered&) = default;
 };
 
-/// Adds the files named by the line markers of preprocessed text (`# 12 "file" 1`), but not the <built-in> ones.
-void read_line_markers(std::string_view preprocessed, std::vector<Entered>& entered);
+/// Reads the line markers of preprocessed text (`# 12 "file" 1`): adds the files that they name to `entered`, but not
+/// the <built-in> ones.
+class LineMarkers {
+ public:
+  explicit LineMarkers(std::vector<Entered>& entered) : entered_(entered) {}
+  /// A piece that begins with a line, whole lines but for the last, which may be cut. Gives where that one begins.
+  std::size_t read(std::string_view text);
+
+ private:
+  void line(std::string_view text);
+  std::vector<Entered>& entered_;
+  std::vector<std::string> stack_;
+};
 
 /// Takes the lines that -H wrote out of a compiler's standard error and adds the files that they name. `source` is the
 /// file that includes at depth 1. False where a precompiled header was used.

@@ -25,6 +25,11 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
+bool is_plain_output(const std::string& path) {
+  struct stat s {};
+  return ::stat(path.c_str(), &s) != 0 || S_ISREG(s.st_mode);
+}
+
 bool put_output(const std::string& path, std::string_view bytes, bool program) {
   struct stat s {};
   const bool special = ::stat(path.c_str(), &s) == 0 && !S_ISREG(s.st_mode);

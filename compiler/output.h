@@ -10,6 +10,9 @@ namespace keyhole {
 /// All of it, over signals and short writes.
 bool write_all(int fd, std::string_view bytes);
 
+/// Whether a compiler that writes there leaves a file to keep: there is none yet, or one. Not /dev/null, not a pipe.
+bool is_plain_output(const std::string& path);
+
 /// Through a temporary name beside it, so that nobody sees half of it; a device is written to as it is. A program may
 /// be run, as far as the umask lets it.
 bool put_output(const std::string& path, std::string_view bytes, bool program = false);

@@ -2,9 +2,10 @@
 #include "keyhole/compiler/process.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,26 +44,34 @@ std::vector<std::string> changed_environment(const std::vector<std::string>& cha
   return all;
 }
 
-class Pipe {
+/// What a program writes to one of its descriptors. A file in memory: through a pipe, each of the hundreds of lines
+/// that -H writes one by one would wake this process.
+class Caught {
  public:
-  Pipe() { opened_ = ::pipe2(ends_, O_CLOEXEC) == 0; }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  ~Pipe() {
-    close_writer();
-    if (opened_) ::close(ends_[0]);
+  Caught() : fd_(::memfd_create("keyhole", MFD_CLOEXEC)) {}
+  Caught(const Caught&) = delete;
+  Caught& operator=(const Caught&) = delete;
+  ~Caught() {
+    if (fd_ >= 0) ::close(fd_);
   }
-  void close_writer() {
-    if (opened_ && ends_[1] >= 0) ::close(ends_[1]);
-    ends_[1] = -1;
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] std::string text() const {
+    struct stat s {};
+    if (::fstat(fd_, &s) != 0) return {};
+    std::string text(static_cast<std::size_t>(s.st_size), '\0');
+    std::size_t have = 0;
+    while (have < text.size()) {
+      const ssize_t n = ::pread(fd_, text.data() + have, text.size() - have, static_cast<off_t>(have));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) break;
+      have += static_cast<std::size_t>(n);
+    }
+    text.resize(have);
+    return text;
   }
-  [[nodiscard]] bool opened() const { return opened_; }
-  [[nodiscard]] int reader() const { return ends_[0]; }
-  [[nodiscard]] int writer() const { return ends_[1]; }
 
  private:
-  int ends_[2] = {-1, -1};
-  bool opened_ = false;
+  int fd_;
 };
 
 constexpr int kEnding[] = {SIGHUP, SIGINT, SIGTERM};
@@ -71,35 +80,6 @@ std::atomic<bool> g_forwarding{false};
 std::atomic<int> g_received{0};
 std::atomic<int> g_child{0};
 struct sigaction g_before[std::size(kEnding)];
-
-/// A program that a signal ended may leave others that hold its pipes.
-bool ended_by_signal(pid_t pid) {
-  siginfo_t info{};
-  return g_received != 0 && ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-         info.si_pid == pid;
-}
-
-void drain(pid_t pid, const Pipe& out, std::string& out_text, const Pipe& err, std::string& err_text) {
-  pollfd fds[2] = {{out.reader(), POLLIN, 0}, {err.reader(), POLLIN, 0}};
-  std::string* const texts[2] = {&out_text, &err_text};
-  char buffer[65536];
-  while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-    const int ready = ::poll(fds, 2, 500);
-    if (ready < 0 && errno != EINTR) return;
-    if (ready <= 0) {
-      if (ended_by_signal(pid)) return;
-      continue;
-    }
-    for (int i = 0; i < 2; ++i) {
-      if (fds[i].fd < 0 || fds[i].revents == 0) continue;
-      const ssize_t n = ::read(fds[i].fd, buffer, sizeof buffer);
-      if (n > 0)
-        texts[i]->append(buffer, static_cast<std::size_t>(n));
-      else if (n == 0 || errno != EINTR)
-        fds[i].fd = -1;
-    }
-  }
-}
 
 void forward(int signal) {
   int none = 0;
@@ -132,12 +112,12 @@ int ForwardSignals::received() {
 
 Result<Finished> run_program(const std::string& program, const std::vector<std::string>& argv,
                              const RunOptions& options) {
-  Pipe out, err;
-  if (!out.opened() || !err.opened()) return tl::unexpected(os_error(errno, "make a pipe", program));
+  const Caught out, err;
+  if (out.fd() < 0 || err.fd() < 0) return tl::unexpected(os_error(errno, "make a file in memory", program));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, out.writer(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, (options.merged ? out : err).writer(), STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, out.fd(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, (options.merged ? out : err).fd(), STDERR_FILENO);
   if (!options.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, options.folder.c_str());
   const auto changed = changed_environment(options.environment);
   posix_spawnattr_t attributes;
@@ -152,14 +132,11 @@ Result<Finished> run_program(const std::string& program, const std::vector<std::
   if (code != 0) return tl::unexpected(os_error(code, "run the program", program));
   g_child = pid;
   if (const int signal = g_received; signal != 0) ::kill(-pid, signal);
-  out.close_writer();
-  err.close_writer();
-  Finished finished;
-  drain(pid, out, finished.out, err, finished.err);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) return tl::unexpected(os_error(errno, "wait for the program", program));
   g_child = 0;
+  Finished finished{.status = 0, .signal = 0, .out = out.text(), .err = err.text()};
   finished.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + finished.signal;
   return finished;

@@ -334,7 +334,8 @@ std::string memory_name(const ToolchainRequest& request) {
   add(request.program);
   add(request.host_compiler);
   for (const auto& flag : request.search_flags) add(flag);
-  add(variable("PATH"));
+  for (const char* name : {"PATH", "LD_LIBRARY_PATH", "LD_PRELOAD"})
+    add(variable(name));  // other tools, other libraries
   for (const auto& [name, value] : request.environment) {
     add(name);
     add(value);

@@ -226,18 +226,27 @@ Result<void> write_file_atomic(const std::string& path, std::string_view bytes) 
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  std::string bytes;
+  if (auto read = read_file(path, bytes, limit); !read) return tl::make_unexpected(read.error());
+  return bytes;
+}
+
+Result<void> read_file(const std::string& path, std::string& bytes, std::size_t limit) {
   const Fd fd(os().open(path, O_RDONLY));
   if (fd.get() < 0) return tl::make_unexpected(os_error(errno, "open the file", path));
-  std::string bytes;
+  struct stat s {};
+  // A byte more than the file has: then the read that finds its end needs no more room.
+  const bool sized = ::fstat(fd.get(), &s) == 0 && S_ISREG(s.st_mode) && s.st_size > 0;
+  bytes.resize(sized ? std::min(static_cast<std::size_t>(s.st_size), limit) + 1 : 0);
   for (std::size_t have = 0;;) {
-    bytes.resize(have + (have < 65536 ? 65536 : have));
+    if (have == bytes.size()) bytes.resize(have + std::max<std::size_t>(have, 65536));
     const auto n = os().read(fd.get(), bytes.data() + have, bytes.size() - have);
     if (n < 0) return tl::make_unexpected(os_error(errno, "read the file", path));
     have += static_cast<std::size_t>(n);
     if (have > limit) return fail(ErrorKind::io, "the file is too large to be read whole", path);
     if (n == 0) {
       bytes.resize(have);
-      return bytes;
+      return {};
     }
   }
 }

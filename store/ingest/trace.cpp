@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keyhole/ingest/trace.h"
 
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED  // as in hash.cpp: the functions of EVP set up all of OpenSSL first
+#include <openssl/md5.h>
 
 #include <algorithm>
 #include <charconv>
@@ -19,15 +20,13 @@ constexpr std::size_t kMaxProcesses = 4096;
 constexpr std::uint64_t kStep = 1u << 20;  // between two calls of `progress`
 constexpr std::uint64_t kCheckpoint = 16u << 20;
 
-/// "" where the library refuses the algorithm (in a FIPS setting).
 std::string md5_of(std::string_view content) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (EVP_Digest(content.data(), content.size(), digest, &size, EVP_md5(), nullptr) != 1) return {};
+  unsigned char digest[MD5_DIGEST_LENGTH];
+  MD5(reinterpret_cast<const unsigned char*>(content.data()), content.size(), digest);
   std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    text += "0123456789abcdef"[digest[i] >> 4];
-    text += "0123456789abcdef"[digest[i] & 15];
+  for (const unsigned char byte : digest) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
   }
   return text;
 }

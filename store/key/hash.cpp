@@ -53,6 +53,25 @@ Digest sha256(std::string_view bytes) {
   return hasher.update(bytes).finish();
 }
 
+Digest hmac_sha256(std::string_view secret, std::string_view message) {
+  std::array<char, SHA256_CBLOCK> inner{}, outer{};
+  if (secret.size() > inner.size()) {
+    const Digest shorter = sha256(secret);
+    std::copy(shorter.bytes.begin(), shorter.bytes.end(), inner.begin());
+  } else {
+    std::copy(secret.begin(), secret.end(), inner.begin());
+  }
+  for (std::size_t i = 0; i < inner.size(); ++i) {
+    outer[i] = static_cast<char>(inner[i] ^ 0x5c);
+    inner[i] = static_cast<char>(inner[i] ^ 0x36);
+  }
+  Sha256 hasher;
+  const Digest within = hasher.update({inner.data(), inner.size()}).update(message).finish();
+  return hasher.update({outer.data(), outer.size()})
+      .update({reinterpret_cast<const char*>(within.bytes.data()), within.bytes.size()})
+      .finish();
+}
+
 Digest component_sha256(std::string_view bytes) {
   // Most components of a key are one of a few short values (True, None, 0): what they hash to is kept.
   struct Known {

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keyhole/remote/remote_cache.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "keyhole/base/base64.h"
 #include "keyhole/base/os.h"
+#include "keyhole/key/hash.h"
 #include "keyhole/remote/python_json.h"
 
 namespace keyhole {
@@ -18,6 +16,13 @@ namespace {
 // a fixed length: 44 characters of base64.
 constexpr std::string_view kSignature = ", \"keyhole_hmac_sha256\": \"";
 constexpr std::size_t kSignatureSize = kSignature.size() + 44 + 2;
+
+/// How long it takes does not tell where two texts differ.
+bool same_in_constant_time(std::string_view a, std::string_view b) {
+  unsigned char differ = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) differ |= static_cast<unsigned char>(a[i] ^ b[i]);
+  return differ == 0;
+}
 
 /// Parts a signed value into the value and the signature; false where it is not signed.
 bool part(std::string_view signed_value, std::string& value, std::string& signature) {
@@ -111,11 +116,8 @@ std::string RemoteCache::signature(const std::string& key, std::string_view valu
   // The key is part of what is signed: a value cannot be moved to another key.
   std::string message = std::to_string(key.size()) + ":" + key;
   message += value;
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
-       reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest, &size);
-  return base64_encode({reinterpret_cast<const char*>(digest), size});
+  const Digest digest = hmac_sha256(secret_, message);
+  return base64_encode({reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()});
 }
 
 std::optional<std::string> RemoteCache::get_text(std::string_view key) {
@@ -136,7 +138,7 @@ std::optional<std::string> RemoteCache::get_text(std::string_view key) {
     const bool is_signed = part(**value, plain, given);
     if (!secret_.empty()) {
       const std::string wanted = signature(full, plain);
-      if (!is_signed || CRYPTO_memcmp(given.data(), wanted.data(), wanted.size()) != 0) {
+      if (!is_signed || !same_in_constant_time(given, wanted)) {
         remote_statistics().exception(name_);
         value->reset();
       }

@@ -44,21 +44,45 @@ class TestIncludes : public QObject {
   void macrosOfTheTime() {
     QVERIFY(questions_of("f(__DATE__);").time);
     QVERIFY(questions_of("f(__TIMESTAMP__);").timestamp);
-    QVERIFY(questions_of("asm(\".incbin \\\"x\\\"\");").incbin);
+    QVERIFY(questions_of("asm(\".incbin \\\"x\\\"\");").unseen);
+  }
+
+  void filesThatNoPreprocessorSees() {
+    QVERIFY(questions_of("asm(\".include \\\"x\\\"\");").unseen);
+    QVERIFY(questions_of("#embed <x>\n").unseen);
+    QVERIFY(!questions_of("set.include(x); // a.include\n").unseen);
+    QVERIFY(questions_of("# pragma GCC dependency \"x\"\n").file_time);
+  }
+
+  void aMacroThatAsksForALiteral() {
+    const auto asked = questions_of("#define HAS __has_include(<x.h>)\n#if HAS\n");
+    QVERIFY(asked.wrappers.empty());
+    QCOMPARE(asked.names.size(), std::size_t{1});
+    QCOMPARE(asked.names.front().text, std::string("x.h"));
+    QCOMPARE(questions_of("#define HAS(x) __has_include(x)\n").wrappers.size(), std::size_t{1});
   }
 
   void lineMarkers() {
     std::vector<Entered> entered;
-    read_line_markers(
+    constexpr std::string_view text =
         "# 0 \"a.cu\"\n# 0 \"<built-in>\"\n# 1 \"/usr/include/stdc-predef.h\" 1 3 4\n# 0 \"<command-line>\" 2\n"
         "# 1 \"a.cu\"\n# 1 \"h\\\"x.h\" 1\n# 1 \"deep.h\" 1\n# 2 \"h\\\"x.h\" 2\n# 2 \"a.cu\" 2\n# 7 \"other.y\"\n# 1 "
-        "\"last.h\" 1\n",
-        entered);
-    QCOMPARE(entered, (std::vector<Entered>{{"a.cu", ""},
-                                            {"/usr/include/stdc-predef.h", "a.cu"},
-                                            {"h\"x.h", "a.cu"},
-                                            {"deep.h", "h\"x.h"},
-                                            {"last.h", "a.cu"}}));
+        "\"last.h\" 1\n";
+    const std::vector<Entered> expected{{"a.cu", ""},
+                                        {"/usr/include/stdc-predef.h", "a.cu"},
+                                        {"h\"x.h", "a.cu"},
+                                        {"deep.h", "h\"x.h"},
+                                        {"last.h", "a.cu"}};
+    QCOMPARE(LineMarkers(entered).read(text), text.size());
+    QCOMPARE(entered, expected);
+    for (std::size_t cut = 1; cut < text.size(); ++cut) {  // in two pieces, the second with the line that was cut
+      entered.clear();
+      LineMarkers markers(entered);
+      const std::size_t rest = markers.read(text.substr(0, cut));
+      QVERIFY(rest <= cut);
+      QCOMPARE(markers.read(text.substr(rest)), text.size() - rest);
+      QCOMPARE(entered, expected);
+    }
   }
 
   void headerLines() {

@@ -37,6 +37,15 @@ class TestHash : public QObject {
     Sha256 moved = std::move(hasher);
     QCOMPARE(moved.finish(), sha256(""));
   }
+  void keyed_hash() {
+    // RFC 4231, test cases 1, 2 and 6: a secret of 20 bytes, of 4, of 131 (more than a block).
+    QCOMPARE(hmac_sha256(std::string(20, '\x0b'), "Hi There").hex(),
+             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    QCOMPARE(hmac_sha256("Jefe", "what do ya want for nothing?").hex(),
+             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    QCOMPARE(hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First").hex(),
+             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  }
   void code_keys() {
     for (const auto& vector : golden("hash")["code_hash_vectors"])
       QCOMPARE(code_hash(bytes_of(vector["code"]).bytes, bytes_of(vector["extra"]).bytes),

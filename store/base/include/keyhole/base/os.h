@@ -72,6 +72,8 @@ Result<void> make_folders(const std::string& folder);
 Result<void> write_file_atomic(const std::string& path, std::string_view bytes);
 /// The whole file; io where it is larger than `limit`.
 Result<std::string> read_file(const std::string& path, std::size_t limit = std::size_t{1} << 31);
+/// The same into memory that is there; where it fails, `bytes` is anything.
+Result<void> read_file(const std::string& path, std::string& bytes, std::size_t limit = std::size_t{1} << 31);
 /// Removes a folder with all that is in it; follows no links. Best effort.
 void remove_folder(const std::string& folder);
 
