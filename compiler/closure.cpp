@@ -136,6 +136,7 @@ class Closing {
     if (asked.timestamp) refuse("__TIMESTAMP__ in the source", path);
     if (asked.unseen)
       refuse("the source takes in a file that no preprocessor tells of (.incbin, .include, #embed)", path);
+    if (asked.digraphs) refuse("directives that begin with a digraph or a trigraph", path);
     if (asked.file_time) refuse("#pragma GCC dependency in the source", path);
     if (asked.hidden_question) refuse("__has_include of a macro", path);
     wrappers_.insert(wrappers_.end(), asked.wrappers.begin(), asked.wrappers.end());
@@ -170,7 +171,10 @@ class Closing {
       for (const auto& [path, asked] : asked_)
         if (!read_file(path, bytes_) || asks_hidden(bytes_, wrappers_)) return refuse("__has_include of a macro", path);
     }
+    if (request_.flat) refuse_precompiled();
     for (const auto& [path, asked] : asked_) {
+      if (request_.said)
+        for (const auto& shown : asked.shown) stamp_of(shown).exists() ? add_plain(shown) : path_.look(shown, read_);
       const std::string beside(folder_of(path));
       for (const auto& name : asked.names) look_for(name.text, name.quoted ? &beside : nullptr);
       // gcc takes a precompiled header that stands beside a header instead of it.
@@ -178,13 +182,28 @@ class Closing {
     }
     // Computed includes: what name was asked for shows in what was found.
     for (const auto& [file, by] : request_.entered) {
-      if (by.empty()) continue;
+      if (by.empty() && !request_.flat) continue;
       const auto asking = asked_.find(by);
-      if (asking != asked_.end() && explained(asking->second, file)) continue;
+      if (request_.flat
+              ? std::any_of(asked_.begin(), asked_.end(), [&](const auto& a) { return explained(a.second, file); })
+              : asking != asked_.end() && explained(asking->second, file))
+        continue;
       const std::string beside(asking != asked_.end() ? folder_of(by) : folder_of(file));
       for (const auto& folder : request_.search) try_name_below(folder, file, beside);
       try_name_below(beside, file, beside);
     }
+  }
+
+  /// Without -H nothing tells that gcc took a precompiled header. It does so only where the source itself asks.
+  void refuse_precompiled() {
+    const auto stands = [](const std::string& place) { return stamp_of(place + ".gch").exists(); };
+    const auto check = [&](const std::string& name, std::string_view beside) {
+      if (stands(joined(beside, name)) || std::any_of(request_.search.begin(), request_.search.end(),
+                                                      [&](const auto& folder) { return stands(joined(folder, name)); }))
+        refuse("a precompiled header may have been used", name);
+    };
+    for (const auto& name : asked_[request_.source].names) check(name.text, folder_of(request_.source));
+    for (const auto& name : request_.pre_included) check(name, {});
   }
 
   void try_name_below(const std::string& folder, const std::string& file, const std::string& beside) {

@@ -35,6 +35,8 @@ struct Closure {
 struct ClosureRequest {
   std::string source;            ///< empty: none, objects are linked
   std::vector<Entered> entered;  ///< of every pass
+  bool flat = false;             ///< who asked for the files in `entered` is not known
+  bool said = false;             ///< the compiler said something, perhaps with lines of the files that #line names
   /// Files that are included without being named in any text: -include, gcc's own stdc-predef.h. Where several places
   /// have one, all count as read.
   std::vector<std::string> pre_included;

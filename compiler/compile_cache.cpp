@@ -257,10 +257,16 @@ class Compile {
       argv.insert(argv.end(), {nvcc ? "-Xlinker=--dependency-file=" + linked : "-Wl,--dependency-file=" + linked});
       options.environment.push_back("TMPDIR=" + keep);  // what is only passed on from step to step lies there
     }
-    if (!nvcc)
+    const std::string list = header_list(keep);
+    closing.flat = !list.empty();
+    if (closing.flat && command_.dependencies.empty()) {
+      if (!make_folders(keep)) return pass("the store cannot be written");
+      options.environment.push_back("SUNPRO_DEPENDENCIES=" + list);
+    } else if (!nvcc && !closing.flat) {
       argv.emplace_back("-H");
-    else if (!command_.source.empty())
+    } else if (nvcc && !command_.source.empty()) {
       argv.insert(argv.end(), {"--keep", "--keep-dir", keep});
+    }
     const std::int64_t begin = os().monotonic();
     auto ran = run_program(program_, argv, options);
     const Nanoseconds cost = os().monotonic() - begin;
@@ -271,16 +277,40 @@ class Compile {
     bool plain = true;
     if (nvcc)
       read_kept(keep, closing.entered);
+    else if (closing.flat)
+      read_list(list, closing.entered);
     else
       plain = take_header_lines(ran->err, command_.source, closing.entered);
     if (command_.links) read_linked(linked, keep, closing);
-    if (nvcc || command_.links) remove_folder(keep);
+    if (nvcc || command_.links || closing.flat) remove_folder(keep);
+    closing.said = !ran->out.empty() || !ran->err.empty();
     Compiled done{.outcome = Outcome::miss, .status = ran->status, .out = ran->out, .err = ran->err};
     if (ran->status != 0)
       note_failure(closing, cost, ran->signal != 0, done);
     else
       keep_result(closing, plain, cost, done);
     return done;
+  }
+
+  /// Where gcc writes its options into the result (-g, -fverbose-asm), -H would be one of them: the file that lists the
+  /// headers instead. The user's own, where that names those of the system too; else gcc is told by a variable, which
+  /// it follows only without options for dependencies. Empty: -H.
+  [[nodiscard]] std::string header_list(const std::string& keep) const {
+    if (command_.kind != CompilerKind::gcc || command_.links) return {};
+    const auto given = [&](std::string_view name, std::string_view value) {
+      return std::any_of(command_.options.begin(), command_.options.end(), [&](const CompileOption& option) {
+        return option.name == name && (value.empty() || option.value == value);
+      });
+    };
+    if (given("-MMD", {}) || (!command_.folder_matters && !given("-f", "verbose-asm"))) return {};
+    if (!command_.dependencies.empty()) return command_.dependencies;
+    return keep.find_first_of(" \n") == std::string::npos ? keep + "/headers" : std::string();
+  }
+
+  static void read_list(const std::string& list, std::vector<Entered>& entered) {
+    std::vector<std::string> files;
+    if (const auto text = read_file(list)) read_link_inputs(*text, files);
+    for (auto& file : files) entered.push_back({std::move(file), {}});
   }
 
   void note_failure(const ClosureRequest& closing, Nanoseconds cost, bool killed, Compiled& done) const {
@@ -293,7 +323,7 @@ class Compile {
     note(lookup, 0);
     // What a preprocessor read that gave up is not known of nvcc, whose passes leave nothing then.
     const bool gave_up = command_.kind == CompilerKind::nvcc && said_by_gcc(done.err + done.out);
-    if (gave_up || killed || command_.links) return;
+    if (gave_up || killed || command_.links || closing.flat) return;
     Closure closure = close_over(closing);
     if (closure.refusal.empty()) done.failure = manifest_text({{key_, std::move(closure)}});
   }
@@ -373,6 +403,7 @@ class Compile {
     if (!plain) closure.refusal = "a precompiled header was used";
     if (command_.kind == CompilerKind::nvcc && !command_.source.empty() && closing.entered.empty())
       closure.refusal = "nvcc left no preprocessed files";
+    if (closing.flat && closing.entered.empty()) closure.refusal = "the compiler does not tell what it read";
     if (command_.links && closing.plain.size() == command_.objects.size())
       closure.refusal = "the linker does not tell what it read";
     for (const auto& file : command_.option_files)  // read again by the compiler, after we read them

@@ -123,6 +123,9 @@ Asked questions_of(std::string_view text) {
   asked.time = has("__TIME__") || has("__DATE__");
   asked.timestamp = has("__TIMESTAMP__");
   asked.unseen = has(".incbin") || includes_in_assembly(text);
+  for (const std::string_view hash : {"%:", "\?\?="})
+    for (auto at = text.find(hash); at != std::string_view::npos && !asked.digraphs; at = text.find(hash, at + 1))
+      asked.digraphs = begins_line(text, at);
   each_directive(text, [&](const Directive& d) {
     Asked::Name name{};
     if (d.name == "include" || d.name == "include_next" || d.name == "import") {
@@ -149,6 +152,9 @@ Asked questions_of(std::string_view text) {
           (is ? literals : others) = true;
         });
       if (others || !literals) asked.wrappers.emplace_back(word_at(d.body, skip_blank(d.body, 0)));
+    } else if (d.name == "line" || (d.name.front() >= '0' && d.name.front() <= '9')) {
+      if (const auto quote = d.body.find('"'); quote != std::string_view::npos && literal(d.body.substr(quote), name))
+        asked.shown.push_back(name.text);
     } else if (d.name == "embed") {
       asked.unseen = true;
     } else if (d.name == "pragma" && d.body.find("dependency") != std::string_view::npos) {

@@ -22,7 +22,10 @@ struct Asked {
   bool time = false;                  ///< __TIME__ or __DATE__
   bool timestamp = false;             ///< __TIMESTAMP__
   bool unseen = false;                ///< .incbin or .include of the assembler, #embed: files that -H does not name
-  bool file_time = false;             ///< #pragma GCC dependency: what is said depends on another file's time
+  /// Of #line: compilers show lines of these files with what they say.
+  std::vector<std::string> shown;
+  bool digraphs = false;   ///< a line begins with "%:" or "??=", which a compiler may take for '#'
+  bool file_time = false;  ///< #pragma GCC dependency: what is said depends on another file's time
 };
 
 [[nodiscard]] Asked questions_of(std::string_view text);

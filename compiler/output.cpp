@@ -27,7 +27,7 @@ bool write_all(int fd, std::string_view bytes) {
 
 bool is_plain_output(const std::string& path) {
   struct stat s {};
-  return ::stat(path.c_str(), &s) != 0 || S_ISREG(s.st_mode);
+  return ::lstat(path.c_str(), &s) != 0 || (S_ISREG(s.st_mode) && s.st_nlink == 1);
 }
 
 bool put_output(const std::string& path, std::string_view bytes, bool program) {

@@ -10,7 +10,8 @@ namespace keyhole {
 /// All of it, over signals and short writes.
 bool write_all(int fd, std::string_view bytes);
 
-/// Whether a compiler that writes there leaves a file to keep: there is none yet, or one. Not /dev/null, not a pipe.
+/// Whether a file that is moved there is what a compiler would leave: there is none yet, or one of that name alone. Not
+/// /dev/null, nor a link, which some compilers write through.
 bool is_plain_output(const std::string& path);
 
 /// Through a temporary name beside it, so that nobody sees half of it; a device is written to as it is. A program may

@@ -12,7 +12,7 @@ namespace keyhole {
 namespace {
 
 /// Part of every key: a change of what a key covers, or of what an entry holds, gets a new number.
-constexpr const char* kProducer = "keyhole-cc-2";
+constexpr const char* kProducer = "keyhole-cc-3";
 constexpr std::size_t kMostShown = 400;  ///< bytes of names in the text of a folder
 
 std::string shown(const Digest& digest) {
