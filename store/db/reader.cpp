@@ -304,6 +304,10 @@ Result<std::vector<LookupRow>> Reader::lookups_with_key(Layer layer, std::string
   return impl_->end(impl_->lookup_rows(q));
 }
 
+/// So many earlier component sets of the graph and of the function are weighed by what differs, and so many kept.
+constexpr std::int64_t kReachBack = 64;
+constexpr std::size_t kNearest = 4;
+
 Result<std::vector<LookupRow>> Reader::baseline_candidates(const LookupRow& subject, std::size_t limit_each) {
   const Call call(*impl_);
   Db& db = impl_->db;
@@ -315,29 +319,46 @@ Result<std::vector<LookupRow>> Reader::baseline_candidates(const LookupRow& subj
     while (q.next())
       if (sets.insert(q.integer(0)).second) order.push_back(q.integer(0));
   };
+  // The newest, and of those behind them the ones that differ in the fewest components: in a long history what comes
+  // nearest need not be new.
+  const auto take_near = [&](Query& q) {
+    std::vector<std::int64_t> rest;
+    for (std::size_t n = 0; q.next(); ++n) {
+      if (!sets.insert(q.integer(0)).second) continue;
+      (n < limit_each ? order : rest).push_back(q.integer(0));
+    }
+    impl_->keep_nearest(subject.component_set, kNearest, rest);
+    order.insert(order.end(), rest.begin(), rest.end());
+  };
   // Sets made before the subject's first, then those made after it: imports need not come in the order of time.
   const std::int64_t pivot = subject.component_set != 0 ? subject.component_set : INT64_MAX;
   if (subject.component_set != 0) {
-    for (const char* sql :
-         {"SELECT id FROM component_set WHERE graph = (SELECT graph FROM component_set WHERE id = ?1) AND id < ?2 "
-          "ORDER BY id DESC LIMIT ?3",
-          "SELECT id FROM component_set WHERE graph = (SELECT graph FROM component_set WHERE id = ?1) AND id > ?2 "
-          "ORDER BY id LIMIT ?3"}) {
-      Query q(db, sql, subject.component_set, pivot, limit);
-      take(q);
-    }
+    Query earlier(db,
+                  "SELECT id FROM component_set WHERE graph = (SELECT graph FROM component_set WHERE id = ?1) AND "
+                  "id < ?2 ORDER BY id DESC LIMIT ?3",
+                  subject.component_set, pivot, std::max(limit, kReachBack));
+    take_near(earlier);
+    Query later(db,
+                "SELECT id FROM component_set WHERE graph = (SELECT graph FROM component_set WHERE id = ?1) AND id > "
+                "?2 ORDER BY id LIMIT ?3",
+                subject.component_set, pivot, limit);
+    take(later);
   }
-  for (const std::string& name : {subject.filename + ":" + subject.function, subject.record.compile.text()}) {
+  const std::string function = subject.filename + ":" + subject.function;
+  for (const std::string& name : {function, subject.record.compile.text()}) {
     if (name.empty() || name == ":") continue;
-    for (const char* sql : {"SELECT component_set FROM trail WHERE subject = (SELECT id FROM text WHERE hash = ?1 AND "
-                            "body = ?2) AND layer = ?3 AND "
-                            "component_set < ?4 ORDER BY component_set DESC LIMIT ?5",
-                            "SELECT component_set FROM trail WHERE subject = (SELECT id FROM text WHERE hash = ?1 AND "
-                            "body = ?2) AND layer = ?3 AND "
-                            "component_set > ?4 ORDER BY component_set LIMIT ?5"}) {
-      Query q(db, sql, static_cast<std::int64_t>(hash64(name)), name, layer, pivot, limit);
-      take(q);
-    }
+    const auto hash = static_cast<std::int64_t>(hash64(name));
+    const bool near = name == function;
+    Query earlier(db,
+                  "SELECT component_set FROM trail WHERE subject = (SELECT id FROM text WHERE hash = ?1 AND body = ?2) "
+                  "AND layer = ?3 AND component_set < ?4 ORDER BY component_set DESC LIMIT ?5",
+                  hash, name, layer, pivot, near ? std::max(limit, kReachBack) : limit);
+    near ? take_near(earlier) : take(earlier);
+    Query later(db,
+                "SELECT component_set FROM trail WHERE subject = (SELECT id FROM text WHERE hash = ?1 AND body = ?2) "
+                "AND layer = ?3 AND component_set > ?4 ORDER BY component_set LIMIT ?5",
+                hash, name, layer, pivot, limit);
+    take(later);
   }
   {
     Query q(db,

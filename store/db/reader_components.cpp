@@ -59,6 +59,38 @@ const Ids& Reader::Impl::members_of(std::int64_t group) {
   return groups_[group] = members.value_or(Ids{});
 }
 
+void Reader::Impl::keep_nearest(RowId subject, std::size_t limit, std::vector<std::int64_t>& sets) {
+  if (sets.size() <= limit) return;
+  const auto members = [&](RowId set, const Ids& without) {
+    std::vector<std::int64_t> ids;
+    for (const auto group : groups_of(set).value_or(Ids{})) {
+      if (std::find(without.begin(), without.end(), group) != without.end()) continue;
+      const Ids& more = members_of(group);
+      ids.insert(ids.end(), more.begin(), more.end());
+    }
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  };
+  const Ids own_groups = groups_of(subject).value_or(Ids{});
+  const auto own = members(subject, {});
+  std::vector<std::pair<std::size_t, std::size_t>> ranked;  // how many of its components the subject lacks, and which
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const auto other = members(sets[i], own_groups);
+    std::size_t shared = 0;
+    for (auto a = own.begin(), b = other.begin(); a != own.end() && b != other.end();) {
+      if (*a == *b) ++shared;
+      const bool forward = *a <= *b, back = *b <= *a;
+      if (forward) ++a;
+      if (back) ++b;
+    }
+    ranked.emplace_back(other.size() - shared, i);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<std::int64_t> nearest;
+  for (std::size_t i = 0; i < limit; ++i) nearest.push_back(sets[ranked[i].second]);
+  sets = std::move(nearest);
+}
+
 void Reader::Impl::load_components(Ids ids, ComponentPool& pool) {
   if (pool.serial() != pool_) {
     components_.clear();

@@ -49,6 +49,8 @@ struct Reader::Impl {
 
   std::optional<Ids> groups_of(RowId set);
   const Ids& members_of(std::int64_t group);
+  /// Of component sets those `limit` that differ from the subject's in the fewest components; of equals the first.
+  void keep_nearest(RowId subject, std::size_t limit, std::vector<std::int64_t>& sets);
   /// Brings components into `pool`; afterwards component() gives them.
   void load_components(Ids ids, ComponentPool& pool);
   ComponentPtr component(std::int64_t id);

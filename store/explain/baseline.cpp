@@ -62,13 +62,24 @@ bool names_one(std::string_view function) {
   return true;
 }
 
+/// "torch_dynamo_resume_in_f_at_6", the rest of f behind a graph break, without the line: an edit above moves it.
+std::string_view without_line(std::string_view function) {
+  if (function.substr(0, 20) != "torch_dynamo_resume_") return function;
+  const std::size_t at = function.rfind("_at_");
+  return at != std::string_view::npos && function.find_first_not_of("0123456789", at + 4) == std::string_view::npos
+             ? function.substr(0, at)
+             : function;
+}
+
 /// 1: the same function; 0: another one; between: cannot be told. A function of a library (Sequential.forward) is that
 /// of many models.
 double same_function(const LookupRow& a, const LookupRow& b) {
   if (a.function.empty() || b.function.empty()) return 0.5;
-  if (a.function != b.function || base_name(a.filename) != base_name(b.filename)) return 0;
+  if (without_line(a.function) != without_line(b.function) || base_name(a.filename) != base_name(b.filename)) return 0;
   if (of_a_library(a.filename)) return 0.5;
-  return a.line == b.line ? 1 : 0.85;  // the file was edited above it, or it is a method of another class
+  return a.line == b.line && a.function == b.function
+             ? 1
+             : 0.85;  // the file was edited above it, or it is a method of another class
 }
 
 /// A compile that started over, or came after a reset, keeps its id.

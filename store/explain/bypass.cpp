@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bypass.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 
@@ -14,7 +15,7 @@ struct Advice {
 // Reasons of torch/_inductor/codecache.py (_check_can_cache, _check_for_hop, _check_frozen_params, FxGraphCachePickler)
 // and torch/_functorch/_aot_autograd/autograd_cache.py (check_cacheable, check_node_safe) of PyTorch 2.13. The first
 // that fits.
-constexpr std::array<Advice, 32> kAdvice = {{
+constexpr std::array<Advice, 35> kAdvice = {{
     {"force_disable_caches",
      "set torch.compiler.config.force_disable_caches = False; unset TORCHINDUCTOR_FORCE_DISABLE_CACHES"},
     {"enable_autograd_cache is False",
@@ -22,6 +23,9 @@ constexpr std::array<Advice, 32> kAdvice = {{
     {"fx_graph_cache is False", "set torch._inductor.config.fx_graph_cache = True (TORCHINDUCTOR_FX_GRAPH_CACHE=1)"},
     {"with_effects", "take the side effect (print, a torchbind call) out of the compiled function"},
     {"function name: print", "take the print out of the compiled function"},
+    {"autograd_function_apply",
+     "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if the code of the "
+     "autograd.Function is stable"},
     {"HigherOrderOperator",
      "move the operator out of the compiled function, or let a graph break separate it: the rest of the program then "
      "is cached"},
@@ -38,7 +42,7 @@ constexpr std::array<Advice, 32> kAdvice = {{
     {"custom_pass", "derive the pass from torch._inductor.custom_graph_pass.CustomGraphPass and give it a uuid()"},
     {"fusion_custom_pass",
      "derive the pass from torch._inductor.custom_graph_pass.CustomSchedulerPass and give it a uuid()"},
-    {"pass", "give the custom pass a uuid()"},
+    {" pass", "give the custom pass a uuid()"},
     {"FX graph cache is not enabled",
      "set torch._inductor.config.fx_graph_cache = True (TORCHINDUCTOR_FX_GRAPH_CACHE=1)"},
     {"constant folding", "switch inductor_config[aot_inductor.use_runtime_constant_folding] off"},
@@ -55,16 +59,55 @@ constexpr std::array<Advice, 32> kAdvice = {{
     {"Unsupported call_function target",
      "make the function a custom operator (torch.library.custom_op): those are cached by name"},
     {"Unsupported call_method", "call a function of torch in its place"},
+    {"tensor subclass", "give the tensor subclass a method _stable_hash_for_caching"},
     {"saved tensor hooks", "give the hooks a cache hash, or take them off around the compiled call"},
     {"compiled autograd",
      "compiled autograd graphs are not cached; switch torch._dynamo.config.compiled_autograd off where it is not "
      "needed"},
+    {"ahead-of-time mode",
+     "AOTInductor makes no use of the cache: keep the package that it makes; of a device's backend its documentation "
+     "tells"},
     {"subclass", "give the tensor subclass a method _stable_hash_for_caching"},
     {"was not found as",
      "define the class at the top level of a module that can be imported: it is pickled by its name"},
     {"Can't get local object",
      "define it at the top level of a module that can be imported: it is pickled by its name"},
     {"pickle", "take the object that cannot be pickled out of the graph's options (a lambda, a local class)"},
+}};
+
+// What a guard's failure says, as torch/csrc/dynamo/guards.cpp and torch/_dynamo/guards.py of PyTorch 2.13 write it.
+// The first that fits.
+constexpr std::array<Advice, 22> kRecompile = {{
+    {"recompile_limit", "keep what the guard checks constant, or raise torch._dynamo.config.recompile_limit"},
+    {"recompile limit", "keep what the guard checks constant, or raise torch._dynamo.config.recompile_limit"},
+    {"requires_grad mismatch",
+     "call with the same requires_grad each time (the first input often has none, what follows has), or expect a "
+     "compile of each"},
+    {"dtype mismatch", "call with one dtype, or expect a compile of each"},
+    {"stride mismatch", "call with one memory layout (.contiguous())"},
+    {"rank mismatch", "call with the same number of dimensions, or expect a compile of each"},
+    {"dispatch key set mismatch", "call with tensors of one kind (device, subclass, inference mode, functorch level)"},
+    {"size mismatch", "mark the size dynamic (torch._dynamo.mark_dynamic, dynamic=True), or pad to one size"},
+    {" <= ",
+     "the compiled code holds for sizes on one side of the guard: take the branch on the size out of the compiled "
+     "function, or expect a compile of each side"},
+    {".size()", "mark the size dynamic (torch._dynamo.mark_dynamic, dynamic=True), or pad to one size"},
+    {"grad_mode", "call under one grad mode (torch.no_grad, inference_mode), or expect a compile of each"},
+    {"GLOBAL_STATE changed",
+     "keep PyTorch's global modes (grad mode, autocast, threads, determinism) the same between calls"},
+    {"___check_global_state",
+     "keep PyTorch's global modes (grad mode, autocast, threads, determinism) the same between calls"},
+    {"len(", "call with containers of one length, or pass one tensor in their place"},
+    {"___check_obj_id", "pass the same object each time: create it once, outside the loop"},
+    {"___check_type_id", "call with values of one type"},
+    {" == '", "each value of it is compiled by itself: expect one compile of each"},
+    {" == \"", "each value of it is compiled by itself: expect one compile of each"},
+    {" == None", "each value of it is compiled by itself: expect one compile of each"},
+    {" == True", "each value of it is compiled by itself: expect one compile of each"},
+    {" == False", "each value of it is compiled by itself: expect one compile of each"},
+    {" == ",
+     "pass the value as a tensor, or keep it constant: each value of a Python number is compiled anew until "
+     "Dynamo makes it dynamic"},
 }};
 
 bool contains_folded(std::string_view text, std::string_view part) {
@@ -126,13 +169,24 @@ std::string recompile_sentence(std::string_view reason) {
   std::string guard = text.substr(colon + 2, code - colon - 2);
   while (!guard.empty() && guard.back() == ' ') guard.pop_back();
   std::string where = text.substr(code + 3);
+  // Of several lines that asked for the guard the first.
+  for (const std::string_view more : {" (user code shown", ") and "})
+    where.erase(std::min(where.find(more), where.size()));
   // The place last, and of its path the file's name.
   if (const std::size_t place = where.rfind(" # "); place != std::string::npos) {
     std::string file = where.substr(place + 3);
+    file.erase(std::min(file.find(" ("), file.size()));  // where in PyTorch the guard was made
     file.erase(0, file.find_last_of('/') + 1);
     where = where.substr(0, place) + " (" + file + ')';
   }
   return "the guard `" + guard + "` of compile " + text.substr(0, colon) + " failed: " + where;
+}
+
+std::string fix_of_recompile(std::string_view reason) {
+  for (const Advice& a : kRecompile) {
+    if (contains_folded(reason, a.part)) return std::string(a.fix);
+  }
+  return {};
 }
 
 std::string fix_of_bypass(std::string_view reason) {

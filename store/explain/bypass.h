@@ -13,6 +13,8 @@ std::string normalise_reason(std::string_view reason);
 std::string recompile_sentence(std::string_view reason);
 
 /// What to do about a bypass for this (normalised) reason; empty: nothing is known to help.
+std::string fix_of_recompile(std::string_view reason);
+
 std::string fix_of_bypass(std::string_view reason);
 
 /// The reason says that a cache was switched off, not that the graph could not be cached.

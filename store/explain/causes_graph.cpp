@@ -5,6 +5,7 @@
 
 #include "cause_finder.h"
 #include "keyhole/key/tensor_metadata.h"
+#include "words.h"
 
 namespace keyhole::explain_detail {
 namespace {
@@ -99,7 +100,8 @@ void CauseFinder::graph_and_inputs() {
   }
   if (aot != nullptr) {
     aot->rank = 7;
-    if ((gm != nullptr && gm->role == Role::root && !difference_.same) || other_inputs) aot->role = Role::consequence;
+    if ((gm != nullptr && gm->role == Role::root && !difference_.same) || other_inputs || inputs_.symbolic)
+      aot->role = Role::consequence;
     if (aot->change.before != nullptr && aot->change.after != nullptr &&
         narrow_quoted(aot->change.before->text, aot->change.after->text, aot->narrowed)) {
       aot->note = "names of the sources of the graph's inputs";
@@ -204,7 +206,7 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
   }
   const GraphDifference* d = &difference_;
   const auto& user = evidence_.user_graph();
-  if (user && !user->same && !aot_layer() &&
+  if (user && !user->same && (!aot_layer() || difference_.same) &&
       (difference_.same || ((difference_.names_only || difference_.results) && !user->names_only))) {
     d = &*user;
     gm.note = difference_.same ? "the printed code is equal; the graphs that Dynamo captured differ"
@@ -213,7 +215,7 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
   n.before = d->before;
   n.after = d->after;
   if (d->names_only && !d->same) {
-    gm.note += gm.note.empty() ? "only names of values differ" : "";
+    if (gm.note.empty()) gm.note = kNamesOnly;
     story_ = "names of values: ";
   } else if (d->moved_only && !d->same) {
     n.cause_class = "order";
@@ -221,8 +223,9 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
   } else if (d->results && d->added + d->removed + d->changed == 1) {
     story_ = "the values that it returns: ";
   } else if (d->numbers_only && !d->same) {
-    if (in.empty() || gm.role == Role::root) n.cause_class = "constant";
-    story_ = "constant ";
+    const bool dtypes_only = d->dtypes && d->numbers.empty();
+    if (in.empty() || gm.role == Role::root) n.cause_class = dtypes_only ? "dtype" : "constant";
+    story_ = dtypes_only ? "dtypes: " : "constant ";
   } else if (d->same) {
     hidden_change(gm);
   } else if (d->before.empty()) {
@@ -291,13 +294,15 @@ void CauseFinder::unseen_setting(CauseItem& gm, const std::vector<CauseItem*>& i
   }
   for (const auto& m : evidence_.modes()) {
     if (m.name == "num_threads") continue;
-    what += (what.empty() ? "" : ", ") +
-            (m.name == "autocast_state" ? std::string("autocast") : m.name + " " + m.before + " → " + m.after);
+    const bool autocast = m.name == "autocast_state";
+    what += (what.empty() ? "" : ", ") + ((autocast ? "autocast" : m.name) +
+                                          (m.before == m.after ? std::string() : " " + m.before + " → " + m.after));
   }
   for (const auto& f : evidence_.functorch())
     what += (what.empty() ? "" : ", ") + ("torch._functorch.config." + f.name + " " + f.before + " → " + f.after);
   if (!what.empty()) {
-    gm.note = "Dynamo captured the same graph; " + what;
+    gm.note = std::string(kSettingBehind) + what;
+    if (gm.narrowed.cause_class == "constant" || gm.narrowed.cause_class == "dtype") gm.narrowed.cause_class = "graph";
     story_ = what + "; ";
   } else {
     gm.note =

@@ -245,6 +245,13 @@ Narrowed narrow(const Change& change, std::vector<std::pair<std::string, std::st
     n.before = a;
     n.after = b;
     narrow_text(n.before, n.after);
+  } else if (n.cause_class == "custom_pass") {  // a uuid may be any object, a digest in bytes for one
+    const auto brief = [](ComponentPtr c, std::string_view text) {
+      if (c == nullptr) return std::string();
+      return readable(text) ? std::string(text) : "bytes (digest " + c->digest.base32().substr(0, 8) + "…)";
+    };
+    n.before = brief(change.before, a);
+    n.after = brief(change.after, b);
   }
   return n;
 }

@@ -76,6 +76,58 @@ std::map<std::string, std::string, std::less<>> grads(std::string_view guards) {
   return out;
 }
 
+/// A weight that became a buffer keeps its name: "L['m']._buffers['w']" is looked for as a parameter too.
+std::map<std::string, std::string, std::less<>> as_named(const std::map<std::string, std::string, std::less<>>& grads,
+                                                         const std::map<std::string, std::string, std::less<>>& other) {
+  std::map<std::string, std::string, std::less<>> out;
+  for (const auto& [name, flag] : grads) {
+    std::string alias = name;
+    for (const auto& [from, to] : {std::pair<std::string_view, std::string_view>{"._buffers[", "._parameters["},
+                                   {"._parameters[", "._buffers["}}) {
+      const std::size_t at = name.rfind(from);
+      if (other.count(name) > 0 || at == std::string::npos) continue;
+      std::string renamed = name.substr(0, at) + std::string(to) + name.substr(at + from.size());
+      if (other.count(renamed) > 0) alias = std::move(renamed);
+    }
+    out[alias] = flag;
+  }
+  return out;
+}
+
+/// {"dtype":[15,…],"enabled":[true,…]} of torch/csrc/dynamo/guards.cpp, a place for each kind of device: the dtypes of
+/// those where autocast is on, "off" where it is nowhere.
+std::string autocast_text(std::string_view state) {
+  const auto list = [&](std::string_view name) {
+    std::vector<std::string_view> out;
+    const std::size_t at = state.find(name);
+    if (at == std::string_view::npos) return out;
+    const std::size_t open = state.find('[', at);
+    const std::size_t close = std::min(state.find(']', at), state.size());
+    for (std::size_t i = open + 1; open < close && i < close;) {
+      const std::size_t end = std::min(state.find(',', i), close);
+      out.push_back(state.substr(i, end - i));
+      i = end + 1;
+    }
+    return out;
+  };
+  // c10::ScalarType of torch/headeronly/core/ScalarType.h
+  const auto dtype = [](std::string_view number) {
+    return number == "5"    ? std::string("torch.float16")
+           : number == "6"  ? std::string("torch.float32")
+           : number == "15" ? std::string("torch.bfloat16")
+                            : "dtype " + std::string(number);
+  };
+  const auto enabled = list("\"enabled\"");
+  const auto dtypes = list("\"dtype\"");
+  std::string out;
+  for (std::size_t i = 0; i < enabled.size() && i < dtypes.size(); ++i) {
+    if (enabled[i] != "true") continue;
+    const std::string one = dtype(dtypes[i]);
+    if (out.find(one) == std::string::npos) out += (out.empty() ? "" : ", ") + one;
+  }
+  return out.empty() ? "off" : out;
+}
+
 template <class Map>
 std::vector<Evidence::Setting> changed(const Map& a, const Map& b, bool both_only) {
   std::vector<Evidence::Setting> out;
@@ -122,7 +174,13 @@ const std::vector<Evidence::Setting>& Evidence::modes() {
     have_guards_ = true;
     const auto [before, after] = both(TextKind::dynamo_guards, true);
     modes_ = changed(global_state(before), global_state(after), true);
-    requires_grad_ = changed(grads(before), grads(after), true);
+    for (Setting& m : modes_) {
+      if (m.name != "autocast_state") continue;
+      m.before = autocast_text(m.before);
+      m.after = autocast_text(m.after);
+    }
+    const auto now = grads(after);
+    requires_grad_ = changed(as_named(grads(before), now), now, true);
   }
   return modes_;
 }

@@ -6,15 +6,12 @@
 #include <algorithm>
 #include <array>
 
-#include "baseline.h"
 #include "bypass.h"
 #include "causes.h"
 #include "causes_compile.h"
-#include "change.h"
-#include "evidence.h"
+#include "comparison.h"
 #include "graph_text.h"
 #include "guard_findings.h"
-#include "proof.h"
 #include "same_key.h"
 #include "words.h"
 
@@ -45,8 +42,6 @@ namespace {
 
 using namespace explain_detail;
 
-constexpr std::size_t kRunnersUp = 5;
-
 double seconds(Nanoseconds ns) {
   return ns > 0 ? static_cast<double>(ns) * 1e-9 : 0;
 }
@@ -55,11 +50,6 @@ std::string seconds_text(Nanoseconds ns) {
   const double s = seconds(ns);
   const long long tenths = static_cast<long long>(s * 10 + 0.5);
   return std::to_string(tenths / 10) + '.' + std::to_string(tenths % 10) + " s";
-}
-
-bool is_miss(const LookupRow& row) {
-  return row.record.outcome == Outcome::miss || row.record.outcome == Outcome::guard_miss ||
-         row.record.outcome == Outcome::error;
 }
 
 /// Seconds lost by this lookup and by no other: of a compile that several misses led to, each counts its own part.
@@ -96,84 +86,6 @@ double own_cost(const Case& c) {
     return seconds(std::max<Nanoseconds>(0, all - std::max<Nanoseconds>(0, r.backend)));
   }
   return seconds(me.cost);
-}
-
-/// A miss of a lookup, explained by comparing components.
-struct Comparison {
-  Verdict verdict = Verdict::unknown;
-  std::vector<Baseline> ranked;
-  Causes causes;
-};
-
-std::string version_of(const Case& c, const LookupRow& row) {
-  const auto process = c.process ? c.process(row) : std::nullopt;
-  if (!process) return {};
-  const std::string& json = process->record.versions_json;
-  for (const std::string_view name : {"\"pytorch_version\"", "\"torch\""}) {
-    const std::size_t at = json.find(name);
-    const std::size_t open = at == std::string::npos ? at : json.find('"', at + name.size());
-    const std::size_t close = open == std::string::npos ? open : json.find('"', open + 1);
-    if (close != std::string::npos) return json.substr(open + 1, close - open - 1);
-  }
-  return {};
-}
-
-void tell_versions(const Case& c, const LookupRow& baseline, Causes& causes) {
-  for (Cause& cause : causes.causes) {
-    if (cause.component != "torch_version") continue;
-    const std::string before = version_of(c, baseline);
-    const std::string after = version_of(c, c.subject);
-    if (before.empty() || after.empty()) {
-      cause.note = "a digest of PyTorch's sources; the version is not recorded";
-    } else if (before == after) {
-      cause.note = "both call themselves " + after + ": another build, or edited sources";
-    } else {
-      cause.before = before;
-      cause.after = after;
-      cause.note = "versions of the processes; the key holds a digest of PyTorch's sources";
-    }
-  }
-}
-
-Comparison compare_with_baseline(const Case& c) {
-  Comparison out;
-  out.ranked = rank_baselines(c);
-  if (out.ranked.empty() || !out.ranked.front().comparable) {
-    out.verdict = Verdict::never_seen;
-    return out;
-  }
-  const LookupRow& baseline = *out.ranked.front().row;
-  const std::vector<Change> changes = differences(baseline.record.components, c.subject.record.components);
-  if (changes.empty()) {
-    out.verdict = Verdict::identity_only;
-    return out;
-  }
-  if (is_compile_layer(c.subject)) {
-    out.causes = find_compile_causes(baseline, c.subject, changes);
-  } else {
-    Evidence evidence(c, baseline);
-    out.causes = find_causes(c, baseline, changes, evidence);
-    tell_versions(c, baseline, out.causes);
-  }
-  if (proven(baseline, c.subject, changes)) {
-    for (Cause& cause : out.causes.causes) cause.certainty = Certainty::proven;
-  }
-  out.verdict = Verdict::key_differs;
-  return out;
-}
-
-void put_candidates(const std::vector<Baseline>& ranked, Explanation& e) {
-  for (const Baseline& b : ranked) {
-    if (e.candidates.size() >= kRunnersUp) break;
-    e.candidates.push_back({b.row->id, b.score, b.reason});
-  }
-}
-
-void put_baseline(const LookupRow& row, double score, std::string reason, Explanation& e) {
-  e.baseline = row;
-  e.baseline->record.components.clear();
-  e.baseline_score = score;
-  e.baseline_reason = std::move(reason);
 }
 
 /// `source`: what was compiled, where a compiler was asked; else empty.
@@ -257,118 +169,6 @@ bool guards_all_hold(const std::vector<GuardFinding>& guards) {
   });
 }
 
-/// An outer lookup without components, by the lookups within its compile.
-void explain_by_inner(const Case& c, Explanation& e) {
-  e.verdict = Verdict::components_not_recorded;
-  const Case* best = nullptr;
-  Comparison found;
-  bool unseen = !c.inner.empty();
-  const LookupRow* served = nullptr;
-  for (const Case& inner : c.inner) {
-    if (!is_miss(inner.subject)) {
-      if (inner.subject.record.outcome == Outcome::hit && served == nullptr) served = &inner.subject;
-      unseen = false;
-      continue;
-    }
-    if (fate_of_key(inner)) {
-      unseen = false;
-      continue;
-    }
-    if (inner.subject.record.components.empty()) {
-      unseen = false;
-      continue;
-    }
-    Comparison next = compare_with_baseline(inner);
-    if (next.verdict != Verdict::never_seen) unseen = false;
-    if (next.verdict == Verdict::key_differs && best == nullptr) {
-      best = &inner;
-      found = std::move(next);
-    }
-  }
-  if (best != nullptr) {
-    const Baseline b = found.ranked.front();
-    put_candidates(found.ranked, e);
-    const LookupRow* outer = nullptr;
-    std::vector<LookupRow> beside;
-    if (c.compile_of) beside = c.compile_of(*b.row);
-    for (const LookupRow& r : beside) {
-      if (r.record.layer == c.subject.record.layer) outer = &r;
-    }
-    put_baseline(outer != nullptr ? *outer : *b.row, b.score, b.reason + " of the inner fx_graph lookup", e);
-    e.summary = "by the inner fx_graph: ";
-    e.summary += tell_causes(found.causes, kSummaryLimit - characters(e.summary));
-    e.causes = std::move(found.causes.causes);
-    for (Cause& cause : e.causes)
-      cause.note += (cause.note.empty() ? "" : "; ") + std::string("seen in the fx_graph lookup of the same compile");
-    e.fix = fix_of_cause(e.causes.front());
-    return;
-  }
-  if (unseen) {
-    e.verdict = Verdict::never_seen;
-    e.summary = "no lookup of a comparable graph is on record (judged by the fx_graph lookups within)";
-    return;
-  }
-  e.fix = fix_of_verdict(Verdict::components_not_recorded);
-  if (c.inner.empty() && c.compile_row && c.compile_row->record.fail_reason.rfind("started over", 0) == 0) {
-    e.summary = shorten("Dynamo gave this attempt up before the graph reached Inductor, and " +
-                            normalise_reason(c.compile_row->record.fail_reason) +
-                            "; the lookup of the next attempt tells the cause",
-                        kSummaryLimit);
-    return;
-  }
-  if (served == nullptr) {
-    e.summary = "the lookup recorded no components, and no inner lookup tells what changed";
-    return;
-  }
-  // The inner graph was served, so what differs is of AOTAutograd alone; texts of an earlier compile of it may tell.
-  e.summary =
-      "the inner fx_graph was a hit: only what AOTAutograd's key holds beyond it differs (names in the program, "
-      "sources of inputs, grad mode, its configuration)";
-  for (const Case& inner : c.inner) {
-    if (inner.subject.id != served->id) continue;
-    const auto before = std::find_if(inner.same_key.begin(), inner.same_key.end(),
-                                     [&](const LookupRow& r) { return r.process != c.subject.process; });
-    if (before == inner.same_key.end()) continue;
-    Evidence evidence(c, *before);
-    Cause cause;
-    const auto& graph = evidence.user_graph();
-    if (graph && (!graph->same || graph->renamed_in_order)) {
-      cause.component = "gm";
-      cause.before = shorten(graph->before, 200);
-      cause.after = shorten(graph->after, 200);
-      cause.cause_class = graph->moved_only || graph->renamed_in_order ? "order" : "graph";
-      cause.note = "read from the graphs that Dynamo captured; Inductor's graph is the same";
-    } else if (!evidence.functorch().empty()) {
-      const auto& f = evidence.functorch().front();
-      cause = {"autograd_config",
-               f.name + "=" + f.before,
-               f.name + "=" + f.after,
-               Role::root,
-               "config",
-               Certainty::inferred,
-               "read from torch._functorch.config of both compiles"};
-    } else {
-      for (const auto& m : evidence.modes()) {
-        if (m.name == "grad_mode")
-          cause = {"grad_enabled",
-                   m.before,
-                   m.after,
-                   Role::root,
-                   "grad_mode",
-                   Certainty::inferred,
-                   "read from Dynamo's guards of both compiles"};
-      }
-    }
-    if (cause.component.empty()) continue;
-    put_baseline(*before, 1, "the same inner graph", e);
-    e.summary = shorten("the inner fx_graph was a hit; in the program: " + cause.component + " `" + cause.before +
-                            "` → `" + cause.after + "`",
-                        kSummaryLimit);
-    e.causes.push_back(std::move(cause));
-    break;
-  }
-}
-
 bool explain_outcome(const Case& c, Explanation& e) {
   const LookupRecord& r = c.subject.record;
   if (r.cache_off) {
@@ -405,8 +205,15 @@ bool explain_outcome(const Case& c, Explanation& e) {
       return true;
     }
     e.verdict = Verdict::recompile;
-    e.summary = shorten("recompiled: " + recompile_sentence(reason), kSummaryLimit);
-    e.fix = fix_of_verdict(e.verdict);
+    const std::string failed = c.compile_row ? c.compile_row->record.fail_reason : std::string();
+    const std::size_t limit = failed.find("recompile_limit");
+    e.summary = shorten((limit == std::string::npos ? "recompiled: "
+                                                    : "not compiled any more, recompile_limit is reached; the last: ") +
+                            recompile_sentence(reason),
+                        kSummaryLimit);
+    const std::string_view first = std::string_view(reason).substr(0, reason.find('\n'));
+    e.fix = fix_of_recompile(limit == std::string::npos ? first : std::string_view(failed).substr(limit));
+    if (e.fix.empty()) e.fix = fix_of_verdict(e.verdict);
     return true;
   }
   return false;

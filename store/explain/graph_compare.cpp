@@ -76,20 +76,26 @@ void align(const std::vector<const GraphLine*>& a, const std::vector<const Graph
   std::vector<const GraphLine*> gone;
   std::vector<const GraphLine*> come;
   const auto flush = [&] {
-    // A change of numbers keeps the structure; what is left is paired where both sides call the same.
+    // Lines that only take another value's result go first, then those that change a number alone; what is left is
+    // paired where both sides call the same.
+    std::vector<std::size_t> partner(gone.size(), come.size());
     std::vector<bool> used(come.size(), false);
+    const auto pair_up = [&](auto&& alike) {
+      for (std::size_t g = 0; g < gone.size(); ++g) {
+        for (std::size_t k = 0; k < come.size() && partner[g] == come.size(); ++k) {
+          if (used[k] || !alike(*gone[g], *come[k])) continue;
+          partner[g] = k;
+          used[k] = true;
+        }
+      }
+    };
+    const auto same_structure = [](const GraphLine& x, const GraphLine& y) { return x.structure == y.structure; };
+    pair_up([&](const GraphLine& x, const GraphLine& y) { return same_structure(x, y) && x.numbers == y.numbers; });
+    pair_up(same_structure);
+    pair_up([](const GraphLine& x, const GraphLine& y) { return x.operation != 0 && x.operation == y.operation; });
     std::vector<Pair> pairs;
-    for (const GraphLine* g : gone) {
-      std::size_t hit = come.size();
-      for (std::size_t k = 0; k < come.size() && hit == come.size(); ++k) {
-        if (!used[k] && come[k]->structure == g->structure) hit = k;
-      }
-      for (std::size_t k = 0; k < come.size() && hit == come.size(); ++k) {
-        if (!used[k] && g->operation != 0 && come[k]->operation == g->operation) hit = k;
-      }
-      if (hit < come.size()) used[hit] = true;
-      pairs.push_back({g, hit < come.size() ? come[hit] : nullptr});
-    }
+    for (std::size_t g = 0; g < gone.size(); ++g)
+      pairs.push_back({gone[g], partner[g] < come.size() ? come[partner[g]] : nullptr});
     for (std::size_t k = 0; k < come.size(); ++k) {
       if (!used[k]) pairs.push_back({nullptr, come[k]});
     }
@@ -150,6 +156,9 @@ TokenChange token_change(std::string_view a, std::string_view b,
       if (dtype_word(x[i].text) && dtype_word(y[i].text)) {
         c.any = c.dtypes = true;
         c.names = false;
+      } else if (constant_word(x[i].text) || constant_word(y[i].text)) {
+        c.any = true;
+        c.numbers = c.integers = c.names = false;
       } else if (!x[i].member && !y[i].member) {
         if (value_name(x[i].text) != value_name(y[i].text)) c.any = true;
         // A size that became a symbol, or the other way round, is told by the inputs.
@@ -265,7 +274,7 @@ GraphDifference compare(const GraphText& before, const GraphText& after) {
         d.names_only = false, d.results = true;
       else
         d.names_only = d.numbers_only = d.integers_only = false;
-      const bool reshape = is_return(one) || reshape_word(called(one->text));
+      const bool reshape = is_return(one) || one->of_sizes || reshape_word(called(one->text));
       d.reshapes_only &= reshape;
       if (one->operation == kConvert || one->operation == kToCopy) d.converts = true;
       rank = is_return(one) ? 0

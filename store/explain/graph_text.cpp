@@ -12,11 +12,13 @@ namespace {
 void hash_line(GraphLine& line) {
   std::uint64_t exact = kSeed;
   std::uint64_t structure = kSeed;
+  std::uint64_t numbers = kSeed;
   tokens(line.text, [&](const Token& t) {
     switch (t.kind) {
       case Kind::number:
         exact = mix(exact, t.text);
         structure = mix(structure, "#");
+        numbers = mix(numbers, t.text);
         break;
       case Kind::word: {
         exact = mix(exact, t.member ? t.text : value_name(t.text));
@@ -34,8 +36,24 @@ void hash_line(GraphLine& line) {
   });
   line.exact = exact;
   line.structure = structure;
+  line.numbers = numbers;
   const std::string_view op = called(line.text);
   line.operation = op.empty() ? 0 : mix(kSeed, op);
+}
+
+/// `ge = u0 >= 0` and `_assert_scalar(ge, …)`: what PyTorch writes into a graph for a size that it does not know.
+void mark_size_checks(std::vector<GraphLine>& lines) {
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string_view op = called(lines[i].text);
+    if (op != "_assert_scalar" && op != "sym_constrain_range" && op != "sym_constrain_range_for_size") continue;
+    lines[i].of_sizes = true;
+    if (i == 0 || lines[i - 1].operation != 0) continue;
+    const std::string_view asked = lines[i - 1].text;
+    const std::string_view name = asked.substr(0, asked.find_first_of(": ="));
+    const std::size_t open = lines[i].text.find(op) + op.size();
+    const std::size_t at = lines[i].text.find('(', open);
+    if (at != std::string_view::npos && lines[i].text.substr(at + 1, name.size()) == name) lines[i - 1].of_sizes = true;
+  }
 }
 
 /// Removes `: "f32[8, 16]"` after a name: the shape is told by the inputs.
@@ -154,11 +172,13 @@ GraphText read_graph(std::string_view text) {
         l.exact = mix(body.exact, value_name(name));
         l.structure = body.structure;
         l.operation = body.operation;
+        l.numbers = body.numbers;
         continue;
       }
     }
     hash_line(l);
   }
+  mark_size_checks(g.lines);
   return g;
 }
 

@@ -17,6 +17,8 @@ struct GraphLine {
   std::uint64_t exact = 0;      ///< hash with values named by their stem
   std::uint64_t structure = 0;  ///< the same with all names and numbers masked: what is computed, not on which sizes
   std::uint64_t operation = 0;  ///< hash of what the line calls ("aten.mul.Tensor"); 0: it calls nothing
+  std::uint64_t numbers = 0;    ///< hash of its numbers, in order
+  bool of_sizes = false;        ///< checks a size at run time, computes nothing
 };
 
 struct GraphText {

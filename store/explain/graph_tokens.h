@@ -102,6 +102,11 @@ inline bool dtype_word(std::string_view w) {
   });
 }
 
+/// A value of Python, no name of one.
+inline bool constant_word(std::string_view w) {
+  return w == "None" || w == "True" || w == "False";
+}
+
 /// A symbolic size: s77, u0.
 inline bool symbol_word(std::string_view w) {
   return w.size() > 1 && (w[0] == 's' || w[0] == 'u') && std::all_of(w.begin() + 1, w.end(), digit);

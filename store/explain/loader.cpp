@@ -13,11 +13,18 @@ namespace {
 constexpr std::size_t kCandidates = 12;     // of each kind that Reader::baseline_candidates joins
 constexpr std::size_t kSameKey = 64;        // earlier lookups of one key
 constexpr std::size_t kStoredEntries = 64;  // entries of a snapshot, where no earlier lookup may serve
+constexpr std::size_t kRunsBack = 8;        // runs that same_compile_before looks through
 constexpr std::size_t kTexts = 64;          // kept in memory
 
 bool looked_up_in_vain(const LookupRow& row) {
   return !row.record.cache_off && (row.record.outcome == Outcome::miss || row.record.outcome == Outcome::guard_miss ||
                                    row.record.outcome == Outcome::error);
+}
+
+/// The same function, in this checkout or another one.
+bool same_place(const LookupRow& a, const LookupRow& b) {
+  const auto base = [](const std::string& path) { return std::string_view(path).substr(path.find_last_of('/') + 1); };
+  return a.function == b.function && base(a.filename) == base(b.filename);
 }
 
 }  // namespace
@@ -76,9 +83,30 @@ struct CaseLoader::Impl {
     auto rows = reader.lookups_of_run(before->id);
     if (!rows) return std::nullopt;
     for (LookupRow& row : *rows) {
-      if (row.record.cache_off && row.record.layer == subject.record.layer && row.function == subject.function &&
-          row.filename == subject.filename)
+      if (row.record.cache_off && row.record.layer == subject.record.layer && same_place(row, subject))
         return std::move(row);
+    }
+    return std::nullopt;
+  }
+
+  std::optional<LookupRow> same_compile_before(const LookupRow& subject) {
+    if (subject.function.empty()) return std::nullopt;
+    auto all = reader.runs();
+    if (!all) return std::nullopt;
+    std::vector<RowId> earlier;
+    for (const RunRow& run : *all) {
+      if (run.id == subject.run) break;
+      if (run.lookups > 0) earlier.push_back(run.id);
+    }
+    if (earlier.size() > kRunsBack) earlier.erase(earlier.begin(), earlier.end() - kRunsBack);
+    for (auto run = earlier.rbegin(); run != earlier.rend(); ++run) {
+      auto rows = reader.lookups_of_run(*run);
+      if (!rows) return std::nullopt;
+      for (LookupRow& row : *rows) {
+        if (row.record.layer == subject.record.layer && row.record.compile == subject.record.compile &&
+            same_place(row, subject))
+          return std::move(row);
+      }
     }
     return std::nullopt;
   }
@@ -195,6 +223,7 @@ Result<Case> CaseLoader::Impl::load(LookupRow subject, std::optional<RowId> agai
   }
   if (!looked_up_in_vain(c.subject)) return c;
   c.compiled_without_cache = [this, subject = c.subject] { return compiled_without_cache(subject); };
+  c.same_compile_before = [this, subject = c.subject] { return same_compile_before(subject); };
 
   auto symbols = reader.symbols(c.subject.process, c.subject.record.compile);
   if (!symbols) return tl::unexpected(symbols.error());

@@ -170,6 +170,8 @@ std::optional<Fate> fate_of_key(const Case& c) {
     fate.verdict = Verdict::never_saved;
     fate.what = "it missed in " + run_of(*not_written) + " and could not be written: " + not_written->record.save_error;
     fate.earlier = not_written;
+    if (has(not_written->record.save_error, "Errno 28"))
+      fate.fix = "free space on the disk of the cache folder: it was full in the warm-up";
     return fate;
   }
   if (here_before != nullptr && here_before->record.outcome != Outcome::hit &&

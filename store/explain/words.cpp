@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <map>
+#include <utility>
 
 #include "graph_text.h"
 
@@ -17,8 +19,30 @@ std::string arrow(const std::string& before, const std::string& after, std::size
   return (before.empty() ? std::string("(none)") : a) + " → " + (after.empty() ? std::string("(none)") : b);
 }
 
+/// A size that stands as a symbol in a shape as PyTorch prints it: s77 or u0 in "[s77, 16]".
+bool has_symbol(std::string_view shape) {
+  for (std::size_t i = 0; i + 1 < shape.size(); ++i) {
+    const bool begins = i == 0 || std::isalnum(static_cast<unsigned char>(shape[i - 1])) == 0;
+    if (begins && (shape[i] == 's' || shape[i] == 'u') && std::isdigit(static_cast<unsigned char>(shape[i + 1])) != 0)
+      return true;
+  }
+  return false;
+}
+
 bool is_input(const Cause& c) {
   return c.component.rfind("example_inputs[", 0) == 0;
+}
+
+/// Two long lines that begin alike, cut in the middle: what differs must stay in sight.
+std::pair<std::string, std::string> in_sight(const std::string& a, const std::string& b, std::size_t width) {
+  std::size_t head = 0;
+  while (head < a.size() && head < b.size() && a[head] == b[head]) ++head;
+  while (head > 0 && std::string_view(" ([,").find(a[head - 1]) == std::string_view::npos) --head;
+  if (std::max(characters(a), characters(b)) <= width || head <= width / 2)
+    return {shorten(a, width), shorten(b, width)};
+  const std::string begin = shorten(std::string_view(a).substr(0, head), width / 3);
+  const auto cut = [&](const std::string& s) { return shorten(begin + s.substr(head), width); };
+  return {cut(a), cut(b)};
 }
 
 std::string tell_graph(const Cause& c, const Causes& all, std::size_t width) {
@@ -32,15 +56,17 @@ std::string tell_graph(const Cause& c, const Causes& all, std::size_t width) {
       out += ", first `" + shorten(c.after, width) + "`";
     else if (!c.before.empty() && c.after.empty())
       out += ", without `" + shorten(c.before, width) + "`";
-    else if (!c.after.empty())
-      out += ": `" + shorten(c.before, width) + "` → `" + shorten(c.after, width) + "`";
+    else if (const auto [before, after] = in_sight(c.before, c.after, width); !after.empty())
+      out += ": `" + before + "` → `" + after + "`";
     return out;
   }
   std::string out = "gm: " + all.graph_story;
   if (c.before.empty() && c.after.empty()) return out + (all.graph_story.empty() ? "the graph changed" : " changed");
-  if (c.before.empty()) return out + "`" + shorten(c.after, width) + "`" + all.graph_counts;
-  if (c.after.empty()) return out + "`" + shorten(c.before, width) + "`" + all.graph_counts;
-  return out + "`" + shorten(c.before, width) + "` → `" + shorten(c.after, width) + "`" + all.graph_counts;
+  const bool told = all.graph_story.rfind("added ", 0) == 0 || all.graph_story.rfind("removed ", 0) == 0;
+  if (c.before.empty()) return out + (told ? "`" : "added `") + shorten(c.after, width) + "`" + all.graph_counts;
+  if (c.after.empty()) return out + (told ? "`" : "removed `") + shorten(c.before, width) + "`" + all.graph_counts;
+  const auto [before, after] = in_sight(c.before, c.after, width);
+  return out + "`" + before + "` → `" + after + "`" + all.graph_counts;
 }
 
 std::string tell_one(const Cause& c, const std::string& aspect, const Causes& all, std::size_t width) {
@@ -143,6 +169,16 @@ std::string fix_of_cause(const Cause& c) {
     if (kind == "order") return "sort it: the order of a set differs in every process (PYTHONHASHSEED)";
     return "take the " + kind + " out of " + c.component + ": it differs in every run";
   }
+  if (is("shape") && has_symbol(c.after) && has_symbol(c.before))
+    return "compile with the same dynamic sizes as in the warm-up (mark_dynamic, mark_unbacked, dynamic=), or warm up "
+           "this way too";
+  if (is("shape") && has_symbol(c.after) && !has_symbol(c.before))
+    return "a size that was fixed in the warm-up is a symbol now: warm up the same way (dynamic=True, mark_dynamic, or "
+           "two sizes where Dynamo finds out by itself)";
+  if (is("shape") && has_symbol(c.before) && !has_symbol(c.after))
+    return "a size that was a symbol in the warm-up is fixed now: compile the same way (dynamic=True, mark_dynamic), "
+           "or "
+           "warm up with this size";
   if (is("shape"))
     return "warm up with this shape too, pad to the shapes of the warm-up, or mark the size dynamic "
            "(torch._dynamo.mark_dynamic, dynamic=True)";
@@ -154,15 +190,22 @@ std::string fix_of_cause(const Cause& c) {
   if (is("grad_mode"))
     return "run under the same grad mode as in the warm-up (torch.no_grad, inference_mode), or warm up both";
   if (is("constant")) return "make the value an input (a tensor argument or buffer) if it is meant to change";
+  if (is("graph") && c.note.rfind(kSettingBehind, 0) == 0) return "set it back, or warm up with this setting";
   if (is("graph"))
-    return c.component == "aot_config"
+    return c.component == "aot_config" || c.note.rfind(kNamesOnly, 0) == 0
                ? "renamed variables make a new AOTAutograd key; the compiled code within is reused"
                : "the program changed: warm up again with it";
+  if (c.component == "cuda_matmul_settings")
+    return "set torch.set_float32_matmul_precision and torch.backends.cuda.matmul.allow_* as in the warm-up";
   if (is("config"))
     return c.component.rfind("inductor_config", 0) == 0 || c.component.rfind("fx_kwargs", 0) == 0
                ? "set it back, or record a warm run with it"
                : "set it back, or warm up with this setting";
   if (is("env")) return "set the variable as in the warm-up";
+  if (is("custom_pass") && (c.before.empty() || c.before == "None"))
+    return "the pass was not set in the warm-up: warm up again with it";
+  if (is("custom_pass") && (c.after.empty() || c.after == "None"))
+    return "the pass was set in the warm-up: set it again, or warm up without it";
   if (is("custom_pass")) return "the pass has another uuid: keep it while the pass does the same, or warm up again";
   if (is("version")) return "warm up again with this version of PyTorch; caches of another one are never used";
   if (is("threads"))

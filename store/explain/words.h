@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "causes.h"
 #include "keyhole/explain/explain.h"
@@ -12,6 +13,12 @@ namespace keyhole::explain_detail {
 inline constexpr std::size_t kSummaryLimit = 240;  ///< characters
 
 /// Causes in a sentence of at most `limit` characters: roots old → new, then how many more there are.
+/// Opens the note of a graph whose values are only called otherwise.
+inline constexpr std::string_view kNamesOnly = "only names of values differ";
+
+/// Opens the note of a graph that a mode or a flag changed, the program being the same.
+inline constexpr std::string_view kSettingBehind = "Dynamo captured the same graph; ";
+
 std::string tell_causes(const Causes& causes, std::size_t limit = kSummaryLimit);
 
 /// What to do about a cause.

@@ -343,11 +343,15 @@ void LogProcess::emit(LookupRecord record) {
   }
   if (known_ != nullptr) {
     const KnownLookup* lookup = known_->find(record.layer, record.key, record.ordinal);
-    // A graph's components stand in the trace, AOTAutograd's only where its logger was at DEBUG: here they are.
-    if (lookup == nullptr || record.layer != Layer::aot_autograd || record.components.empty()) return;
-    LookupRecord addition = addition_to(*lookup);
-    addition.components = std::move(record.components);
-    record = std::move(addition);
+    // A key that the trace does not know: of a graph whose compile failed it tells nothing, and it may have been cut.
+    const bool untold = !record.key.empty() && known_->find(record.layer, record.key, 0) == nullptr;
+    if (!untold) {
+      // A graph's components stand in the trace, AOTAutograd's only where its logger was at DEBUG: here they are.
+      if (lookup == nullptr || record.layer != Layer::aot_autograd || record.components.empty()) return;
+      LookupRecord addition = addition_to(*lookup);
+      addition.components = std::move(record.components);
+      record = std::move(addition);
+    }
   }
   ++emitted_;
   sink_.lookup(id_, record);

@@ -39,6 +39,22 @@ std::optional<ArtifactName> cache_artifact(std::string_view name) {
   return std::nullopt;
 }
 
+/// A reason that names no error ("Failed to pickle cache key") with the one that began the traceback.
+std::string with_error(std::string reason, std::string_view traceback) {
+  for (std::size_t at = 0; at < traceback.size();) {
+    const std::size_t end = std::min(traceback.find('\n', at), traceback.size());
+    const std::string_view line = traceback.substr(at, end - at);
+    at = end + 1;
+    if (line.empty() || line.front() == ' ' || line.rfind("Traceback ", 0) == 0) continue;
+    const std::size_t colon = line.find(": ");
+    const std::string_view message = colon == std::string_view::npos ? line : line.substr(colon + 2);
+    if (reason.find(message) != std::string::npos || message.find(reason) != std::string_view::npos) return reason;
+    const bool subclass = traceback.find("_reduce_tensor_subclass") != std::string_view::npos;
+    return reason + (subclass ? " (a tensor subclass): " : ": ") + std::string(line.substr(0, 400));
+  }
+  return reason;
+}
+
 }  // namespace
 
 void TraceProcess::number(LookupRecord& lookup) {
@@ -113,6 +129,7 @@ bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view
   if (lookup.outcome == Outcome::miss && lookup.status == "guard_miss") lookup.outcome = Outcome::guard_miss;
   if (lookup.status.empty()) lookup.status = name.find("bundled") != std::string_view::npos ? "bundled_hit" : state;
   if (lookup.reason.empty()) lookup.reason = std::move(exception);
+  if (traceback) lookup.reason = with_error(std::move(lookup.reason), *traceback);
   lookup.components = std::move(components.list);
   lookup.direction = components.direction;
   lookup.time = time_of(record);

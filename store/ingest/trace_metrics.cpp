@@ -159,6 +159,7 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
   members(dynamo_config, [&](std::string_view key, JsonCursor& value) {
     return key == "caching_precompile" ? (switches.caching_precompile = value.boolean(), true) : false;
   });
+  switches.failed = !ended.fail_reason.empty();
   close_caches_off(record, compile, switches, backward);
 }
 
@@ -200,7 +201,7 @@ void TraceProcess::close_caches_off(const TraceRecord& record, Compile& compile,
       break;
     else if (switches.fx_graph_cache == false)
       off(Layer::fx_graph, "torch._inductor.config.fx_graph_cache is False and no remote cache is on", unasked);
-    else
+    else if (!switches.failed)  // else the lookup's own record, written behind the compile, may be what is missing
       off(Layer::fx_graph,
           "Inductor compiled the graph without asking its cache; the recorded configuration names no "
           "switch (ahead-of-time mode, or a device whose backend cannot be cached)",

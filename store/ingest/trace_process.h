@@ -73,6 +73,7 @@ class TraceProcess {
   /// Switches that decide whether caches are asked, as the compile's metrics print them.
   struct Switches {
     std::optional<bool> force_disable, fx_graph_cache, enable_autograd, bundled, caching_precompile;
+    bool failed = false;  ///< the compile did not end well
   };
 
   void take_known(const TraceRecord& record);

@@ -286,6 +286,45 @@ class TestRecorder : public QObject {
     QVERIFY(reader->baseline_candidates((*rows)[0], 5)->empty());
   }
 
+  /// Behind 60 newer lookups of the same graph stands the one that differs in a single flag.
+  void the_nearest_lookup_of_a_long_history_is_a_candidate() {
+    const TemporaryFolder folder;
+    auto r = Recorder::open(folder / "s");
+    VERIFY_OK(r);
+    const auto p = (*r)->process(some_process("trace:1"));
+    Nanoseconds time = 1'700'000'000'000'000'000;
+    const auto add = [&](Event& event, int n) {
+      auto lookup = full_lookup(
+          event, "f" + std::string(49, 'a') + static_cast<char>('a' + n / 16) + static_cast<char>('a' + n % 16));
+      lookup.time = time += 1'000'000'000;
+      (*r)->lookup(p, lookup);
+    };
+    Event first;
+    add(first, 0);
+    for (int n = 1; n <= 60; ++n) {
+      Event other;
+      add(other.replace("example_inputs[0]", 2 + n, "TensorMetadata(shape=[" + std::to_string(n) + ", 16])")
+              .replace("inductor_config[flag5]", 200, "None")
+              .replace("inductor_config[flag6]", 200, "None"),
+          n);
+    }
+    Event last;
+    add(last.replace("inductor_config[flag7]", 200, "None"), 61);
+    VERIFY_OK((*r)->commit());
+    auto reader = Reader::open(folder / "s");
+    VERIFY_OK(reader);
+    const auto rows = reader->lookups_of_process(p);
+    VERIFY_OK(rows);
+    const auto candidates = reader->baseline_candidates(rows->back(), 5);
+    VERIFY_OK(candidates);
+    const auto has = [&](RowId id) {
+      return std::any_of(candidates->begin(), candidates->end(), [&](const LookupRow& row) { return row.id == id; });
+    };
+    QVERIFY(has(rows->front().id));
+    QVERIFY(has((*rows)[60].id));  // and the newest
+    QVERIFY(candidates->size() <= 60);
+  }
+
   void an_imported_run_starts_with_the_earliest_time_that_it_holds() {
     const TemporaryFolder folder;
     auto r = Recorder::open(folder / "s");

@@ -81,6 +81,17 @@ class TestBaselines : public QObject {
     after.process = before.process;
     QCOMPARE(explain(pair(before, after)).verdict, Verdict::never_seen);
   }
+  /// The rest of a function behind a graph break is named by a line of it, which every edit above moves.
+  void the_rest_of_a_function_is_the_same_wherever_it_begins() {
+    World w;
+    LookupRow before = w.lookup("A", mlp());
+    LookupRow after = w.lookup("B", usual(graph(2, kOther), {kInput, kInput}));
+    before.function = "torch_dynamo_resume_in_step_at_6";
+    after.function = "torch_dynamo_resume_in_step_at_9";
+    QCOMPARE(explain(pair(before, after)).verdict, Verdict::key_differs);
+    after.function = "torch_dynamo_resume_in_validate_at_6";
+    QCOMPARE(explain(pair(before, after)).verdict, Verdict::never_seen);
+  }
   void a_compile_that_started_over_has_the_same_id() {
     World w;
     LookupRow before = w.lookup("A", mlp());

@@ -369,6 +369,77 @@ class TestCauses : public QObject {
       QCOMPARE(e.causes[0].cause_class, std::string(mode ? "grad_mode" : "requires_grad"));
     }
   }
+  /// A weight that became a buffer: only its gradient left the graph, and nothing told why.
+  void a_weight_that_became_a_buffer_needs_no_gradient() {
+    Pair p(base(), usual(graph(2, mlp_with(2, "sum_1 = torch.ops.aten.sum.default(addmm)")), {kWeight, kInput}));
+    const RowId subject = p.c.subject.id;
+    p.c.texts = [=](const LookupRow& row, TextKind kind) {
+      std::vector<TextRecord> out;
+      const bool late = row.id == subject;
+      if (kind == TextKind::dynamo_guards)
+        out.push_back({{},
+                       kind,
+                       "",
+                       std::string("| +- check_tensor(L['m']._") + (late ? "buffers" : "parameters") +
+                           "['w'], Tensor, requires_grad=" + (late ? "False" : "True") + ", size=[8])\n"});
+      if (kind == TextKind::dynamo_graph)
+        out.push_back({{}, kind, "", "def forward(self, L_x_):\n    y = L_x_ * 2\n    return (y,)\n"});
+      return out;
+    };
+    const Explanation e = p();
+    QCOMPARE(e.causes[0].cause_class, std::string("requires_grad"));
+    QVERIFY2(e.summary.find("L['m']._buffers['w'] True → False") != std::string::npos, e.summary.c_str());
+  }
+  /// autocast to another dtype: told by both dtypes, and each line cut where the two begin to differ.
+  void autocast_is_told_by_its_dtypes() {
+    const auto line = [](const char* dtype) {
+      return mlp_with(2, std::string("convert_element_type = torch.ops.prims.convert_element_type.default(addmm_of_a_"
+                                     "model_with_long_names, torch.") +
+                             dtype + ")");
+    };
+    Pair p(usual(graph(2, line("bfloat16")), {kWeight, kInput}), usual(graph(2, line("float16")), {kWeight, kInput}));
+    const RowId subject = p.c.subject.id;
+    p.c.texts = [=](const LookupRow& row, TextKind kind) {
+      std::vector<TextRecord> out;
+      if (kind == TextKind::dynamo_guards)
+        out.push_back({{},
+                       kind,
+                       "",
+                       std::string("___check_global_state() against {\"autocast_state\":{\"dtype\":[") +
+                           (row.id == subject ? "5" : "15") +
+                           ",5,5],\"enabled\":[true,false,false]},\"grad_mode\":true}\n"});
+      if (kind == TextKind::dynamo_graph)
+        out.push_back({{}, kind, "", "def forward(self, L_x_):\n    y = L_x_ * 2\n    return (y,)\n"});
+      return out;
+    };
+    const Explanation e = p();
+    QCOMPARE(e.causes[0].cause_class, std::string("graph"));
+    for (const char* said : {"autocast torch.bfloat16 → torch.float16", "…torch.bfloat16)` → `", "…torch.float16)`"})
+      QVERIFY2(e.summary.find(said) != std::string::npos, e.summary.c_str());
+    QCOMPARE(e.fix, std::string("set it back, or warm up with this setting"));
+  }
+  void a_size_that_became_a_symbol_is_no_shape_to_pad_to() {
+    const auto fix = [](const char* before, const char* after) {
+      return Pair(base({{"example_inputs[1]", tensor(before, "(16, 1)")}}),
+                  base({{"example_inputs[1]", tensor(after, "(16, 1)")}}))()
+          .fix;
+    };
+    QVERIFY(fix("[8, 16]", "[9, 16]").find("pad to") != std::string::npos);
+    QVERIFY(fix("[8, 16]", "[s77, 16]").find("is a symbol now") != std::string::npos);
+    QVERIFY(fix("[s77, 16]", "[8, 16]").find("is fixed now") != std::string::npos);
+    QVERIFY(fix("[s77, 16]", "[u0, 16]").find("mark_unbacked") != std::string::npos);
+  }
+  void a_pass_that_came_or_went_or_has_bytes_for_a_uuid() {
+    const auto pass = [](const char* before, const char* after) {
+      return Pair(base({{"post_grad_custom_post_pass", before}}), base({{"post_grad_custom_post_pass", after}}))();
+    };
+    QVERIFY(pass("None", "v1").fix.find("was not set") != std::string::npos);
+    QVERIFY(pass("v1", "None").fix.find("set it again") != std::string::npos);
+    QVERIFY(pass("v1", "v2").fix.find("another uuid") != std::string::npos);
+    const Explanation e = pass("\xEF\xBF\xBD\x01", "\xEF\xBF\xBD\x02");
+    QVERIFY2(e.summary.find("bytes (digest ") != std::string::npos, e.summary.c_str());
+    QVERIFY(e.causes[0].before != e.causes[0].after);
+  }
   void the_hidden_flag_of_autograd_config_is_read_from_the_trace() {
     Pair p(base({{"autograd_config", "\xEF\xBF\xBD\x02}q"}}), base({{"autograd_config", "\xEF\xBF\xBD\x02}q"}}),
            {{"autograd_config", "!"}}, Layer::aot_autograd);

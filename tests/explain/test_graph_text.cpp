@@ -70,6 +70,36 @@ class TestGraphText : public QObject {
                                    line("view = torch.ops.aten.view.default(arg0_1, [s77])"));
     QVERIFY(s.numbers_only);
   }
+  /// gelu behind one more factor: its own two factors were paired by their order, and the wrong one told as new.
+  void a_line_that_takes_another_value_keeps_its_numbers() {
+    const GraphDifference d = diff(body("    addmm = torch.ops.aten.addmm.default(arg0_1)\n"
+                                        "    mul = torch.ops.aten.mul.Tensor(addmm, 0.5)\n"
+                                        "    mul_1 = torch.ops.aten.mul.Tensor(addmm, 0.7071)\n"),
+                                   body("    addmm = torch.ops.aten.addmm.default(arg0_1)\n"
+                                        "    mul = torch.ops.aten.mul.Tensor(addmm, 2)\n"
+                                        "    mul_1 = torch.ops.aten.mul.Tensor(mul, 0.5)\n"
+                                        "    mul_2 = torch.ops.aten.mul.Tensor(mul, 0.7071)\n"));
+    QCOMPARE(d.added, std::size_t{1});
+    QVERIFY(d.before.empty());
+    QCOMPARE(d.after, std::string("mul = torch.ops.aten.mul.Tensor(addmm, 2)"));
+  }
+  /// dropout(…, True, …) → (…, False, …): eval() was told as renamed variables.
+  void none_true_and_false_are_no_names() {
+    const GraphDifference d = diff(body("    dropout = torch.nn.functional.dropout(gelu, 0.3, True, False)\n"),
+                                   body("    dropout = torch.nn.functional.dropout(gelu, 0.3, False, False)\n"));
+    QVERIFY(!d.same && !d.names_only && !d.numbers_only);
+    QVERIFY(diff(body("    y = torch.sin(x)\n"), body("    hidden = torch.sin(x)\n")).names_only);
+  }
+  /// mark_unbacked: PyTorch adds checks of the size, the program is the same.
+  void checks_of_sizes_compute_nothing() {
+    const std::string add = "    add = torch.ops.aten.add.Tensor(arg1_1, 1)\n";
+    const GraphDifference d =
+        diff(body(add), body("    ge: \"Sym(u0 >= 0)\" = arg0_1 >= 0\n"
+                             "    _assert_scalar = torch.ops.aten._assert_scalar.default(ge, \"u0 >= 0\")\n" +
+                             add));
+    QVERIFY(!d.same && d.reshapes_only);
+    QVERIFY(!diff(body(add), body("    ge = torch.ops.aten.ge.Scalar(arg0_1, 0)\n" + add)).reshapes_only);
+  }
   void the_same_lines_in_another_order() {
     const GraphDifference d = diff(body("    a = torch.sin(arg0_1)\n    b = torch.cos(arg1_1)\n"),
                                    body("    b = torch.cos(arg1_1)\n    a = torch.sin(arg0_1)\n"));

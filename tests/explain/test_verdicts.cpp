@@ -66,6 +66,70 @@ class TestVerdicts : public QObject {
     c.subject.record.reason = "0/0: tensor 'x' size mismatch at index 0. expected 5, actual 9";
     QCOMPARE(explain(c).summary, "recompiled: " + c.subject.record.reason);
   }
+  void the_fix_of_a_recompile_follows_its_guard_data() {
+    QTest::addColumn<QString>("reason");
+    QTest::addColumn<QString>("fix");
+    const auto row = [](const char* name, const char* reason, const char* fix) {
+      QTest::newRow(name) << QString(reason) << QString(fix);
+    };
+    row("size", "0/0: tensor 'x' size mismatch at index 0. expected 8, actual 9", "mark the size dynamic");
+    row("gradient", "0/0: tensor 'x' requires_grad mismatch. expected requires_grad=0", "same requires_grad");
+    row("number", "0/0: k == 8  # def f(x,k): return x*k  # src/train.py:16 in f", "pass the value as a tensor");
+    row("text", "0/0: s.act == 'gelu'  # def forward(s,x)  # src/m.py:9 in forward", "compiled by itself");
+    row("branch", "0/1: 2 <= x.size()[0] <= 100  # if x.shape[0]>100: return x*2  # src/m.py:17 in f",
+        "take the branch");
+  }
+  void the_fix_of_a_recompile_follows_its_guard() {
+    QFETCH(QString, reason);
+    QFETCH(QString, fix);
+    Case c;
+    World w;
+    c.subject = w.lookup("B", {}, {}, Layer::dynamo);
+    c.subject.record.reason = reason.toStdString() + "\n0/0: tensor 'x' size mismatch at index 0. expected 8, actual 9";
+    QVERIFY2(explain(c).fix.find(fix.toStdString()) != std::string::npos, explain(c).fix.c_str());
+  }
+  void beyond_the_limit_nothing_is_compiled() {
+    Case c;
+    World w;
+    c.subject = w.lookup("B", {}, {}, Layer::dynamo);
+    c.subject.record.reason = "0/2: k == 2  # def f(x,k): return x*k  # src/train.py:16 in f";
+    c.compile_row = CompileRow{};
+    c.compile_row->record.fail_reason =
+        "Unsupported: Dynamo recompile limit exceeded\n Developer debug context: Limit type: recompile_limit";
+    const Explanation e = explain(c);
+    QVERIFY2(e.summary.find("not compiled any more, recompile_limit is reached") == 0, e.summary.c_str());
+    QVERIFY2(e.fix.find("recompile_limit") != std::string::npos, e.fix.c_str());
+  }
+  /// A bundled AOTAutograd entry has no graph lookup beside it: the configuration of both compiles still tells.
+  void without_components_and_inner_lookups_the_recorded_texts_tell() {
+    World w;
+    const LookupRow before = w.lookup("A", {}, {}, Layer::aot_autograd);
+    Case c;
+    c.subject = w.lookup("B", {}, {}, Layer::aot_autograd);
+    c.compile = {c.subject};
+    c.same_compile_before = [=] { return std::optional(before); };
+    const RowId id = c.subject.id;
+    c.texts = [=](const LookupRow& row, TextKind kind) {
+      std::vector<TextRecord> out;
+      if (kind == TextKind::functorch_config)
+        out.push_back({{},
+                       kind,
+                       "",
+                       std::string("{\n\"cse\": true,\n\"bundled_autograd_cache\": ") +
+                           (row.id == id ? "true" : "false") + "\n}"});
+      return out;
+    };
+    const Explanation e = explain(c);
+    QCOMPARE(e.verdict, Verdict::components_not_recorded);
+    QVERIFY2(e.summary.find("bundled_autograd_cache=false` → `bundled_autograd_cache=true") != std::string::npos,
+             e.summary.c_str());
+    QCOMPARE(e.baseline->run_name, std::string("A"));
+    c.same_compile_before = nullptr;
+    c.compile_row = CompileRow{};
+    c.compile_row->record.fail_reason = "InductorError: RuntimeError: pass blew up";
+    QVERIFY(explain(c).summary.find("its compile failed: InductorError: RuntimeError: pass blew up") !=
+            std::string::npos);
+  }
   void what_ran_with_the_cache_off_left_nothing_to_compare_with() {
     World w;
     Case c;
@@ -218,6 +282,15 @@ class TestVerdicts : public QObject {
     hit.record.outcome = Outcome::hit;  // a later run stored it
     a.c.same_key.insert(a.c.same_key.begin(), hit);
     QCOMPARE(a.verdict(), Verdict::evicted);
+  }
+  void never_saved_on_a_full_disk_asks_for_space() {
+    World w;
+    LookupRow before = w.lookup("A", mlp());
+    before.record.save_error = "OSError: [Errno 28] No space left on device";
+    Case c = pair(before, w.lookup("B", mlp()));
+    c.same_key = {before};
+    QCOMPARE(explain(c).verdict, Verdict::never_saved);
+    QVERIFY2(explain(c).fix.find("free space") == 0, explain(c).fix.c_str());
   }
   void never_saved_where_the_run_left_nothing() {
     Again a;

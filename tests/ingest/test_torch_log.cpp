@@ -152,6 +152,32 @@ class TestTorchLog : public QObject {
     QVERIFY(lookups[2].load_error.empty());
   }
 
+  /// The compile of a graph failed: its lookup never came into the trace, the log has it.
+  void a_key_that_the_trace_does_not_know_is_added() {
+    ComponentPool pool;
+    CollectingSink sink;
+    LookupIndex index(sink);
+    ProcessRecord process;
+    process.identity = "trace";
+    process.pid = 77;
+    const auto id = index.process(process);
+    LookupRecord known;
+    known.layer = Layer::aot_autograd;
+    known.key = kAot;
+    known.outcome = Outcome::miss;
+    index.lookup(id, known);
+    const std::string log = message("10:00:00.001000", kAutograd, "AOTAutograd cache miss for key " + kAot) +
+                            message("10:00:00.002000", kCodecache,
+                                    "FX graph cache hash details for key " + kFx + ":\n[" + kDigest + "] gm: y", 'V') +
+                            message("10:00:00.003000", kCodecache, "fx graph cache miss for key " + kFx);
+    QVERIFY(read_torch_log(file(log), {}, pool, index, &index));
+    QCOMPARE(sink.processes.size(), 1u);
+    const auto& lookups = sink.processes[0].lookups;
+    QCOMPARE(lookups.size(), 2u);
+    QCOMPARE(lookups[1].key, kFx);
+    QCOMPARE(lookups[1].components.size(), 1u);
+  }
+
   void a_warning_alone_has_the_key_of_its_path() {
     ComponentPool pool;
     CollectingSink sink;

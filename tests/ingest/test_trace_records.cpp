@@ -51,6 +51,8 @@ class TestTraceRecords : public QObject {
   void both_graphs_of_a_training_step_are_off();
   void an_unfinished_compile_says_nothing_of_switches();
   void another_backend_is_no_cache_off();
+  void a_failed_compile_says_nothing_of_switches();
+  void a_bypass_names_the_error_that_began_it();
   void several_processes_and_ranks();
   void a_forked_child_knows_its_parents_files();
   void time_zones_and_years();
@@ -248,6 +250,33 @@ void TestTraceRecords::another_backend_is_no_cache_off() {
   trace_.record("compilation_metrics",
                 metrics({}, R"(\"fx_graph_cache\": false)", R"(\"enable_autograd_cache\": false)"));
   QVERIFY(one().lookups.empty());
+}
+
+/// A cache folder on a read-only disk: the compile ends in an error, before its lookup is written.
+void TestTraceRecords::a_failed_compile_says_nothing_of_switches() {
+  trace_.record("aot_inference_graph", "{}", "class g");
+  trace_.record("inductor_output_code", R"({"filename": "/c/ab/cabxyz.py"})", "code");
+  trace_.record("compilation_metrics", metrics(R"("fail_type": "InductorError", "fail_reason": "OSError: Read-only")"));
+  QVERIFY(one().lookups.empty());
+  QCOMPARE(sink_.processes[0].compiles[0].fail_reason, std::string("InductorError: OSError: Read-only"));
+}
+
+void TestTraceRecords::a_bypass_names_the_error_that_began_it() {
+  const std::string traceback = R"J("cache_bypass_traceback": ["Traceback (most recent call last):",
+    "  File \"autograd_cache.py\", line 594, in reducer_override", "    return self._reduce_tensor_subclass(obj)",
+    "AttributeError: Can't pickle local object 'W.<locals>.f'", "", "The above exception was the direct cause of:",
+    "Traceback (most recent call last):", "  File \"a.py\", line 1", "BypassFxGraphCache: Failed to pickle cache key"])J";
+  const auto bypass = [&](const std::string& reason) {
+    trace_.artifact("aotautograd_cache_bypass",
+                    R"({"cache_state": "bypass", "cache_bypass_reason": ")" + reason + "\", " + traceback + "}");
+  };
+  bypass("Failed to pickle cache key");
+  bypass("AttributeError: Can't pickle local object 'W.<locals>.f'");
+  const auto rows = one().of(Layer::aot_autograd);
+  QCOMPARE(rows.size(), std::size_t{2});
+  QCOMPARE(rows[0].reason, std::string("Failed to pickle cache key (a tensor subclass): AttributeError: Can't pickle "
+                                       "local object 'W.<locals>.f'"));
+  QCOMPARE(rows[1].reason, std::string("AttributeError: Can't pickle local object 'W.<locals>.f'"));
 }
 
 void TestTraceRecords::several_processes_and_ranks() {

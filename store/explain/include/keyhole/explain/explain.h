@@ -119,6 +119,8 @@ struct Case {
   std::function<std::vector<LookupRow>(const LookupRow&)> compile_of;
   /// Of the run before: this function's compile while the layer's cache was off, which stored nothing. Absent: none.
   std::function<std::optional<LookupRow>()> compiled_without_cache;
+  /// Of an earlier run: the newest lookup of the subject's layer for the same function and compile id. Absent: none.
+  std::function<std::optional<LookupRow>()> same_compile_before;
   std::optional<RowId> against;  ///< the user's choice of a baseline
 };
 
