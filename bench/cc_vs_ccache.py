@@ -91,26 +91,43 @@ def traps(peers, compiler):
 
 
 def many_files(peers, count, home):
-    """`make -j2` of `count` small C++ files, once to fill and then all hits, peer by peer in turns."""
+    """`make -j2` of `count` C++ files: once to fill, then all hits, peer by peer in turns. Every object is compared with
+    the one that the compiler alone makes."""
     source = os.path.join(home, "many")
     os.makedirs(source)
     for i in range(count):
         with open(f"{source}/f{i}.cpp", "w") as file:
-            file.write(f'#include "h.h"\nint f{i}() {{ return N + {i}; }}\n')
+            file.write(f'#include <cstdint>\n#include <cstring>\n#include "h.h"\n#include "g{i % 10}.h"\n'
+                       f'std::int64_t f{i}(const char* text) {{ return N + {i} + M + std::int64_t(std::strlen(text)); }}\n')
     with open(f"{source}/h.h", "w") as file:
-        file.write("#define N 1\n")
+        file.write("#pragma once\n#define N 1\n")
+    for i in range(10):
+        with open(f"{source}/g{i}.h", "w") as file:
+            file.write(f"#pragma once\n#define M {i}\n")
     with open(f"{source}/Makefile", "w") as file:
         file.write("O := $(patsubst %.cpp,%.o,$(wildcard *.cpp))\nall: $(O)\n%.o: %.cpp\n\t@$(CC_THROUGH) g++ -c $< -o $@\nclean:\n\t@rm -f *.o\n")
     time.sleep(1.5)
     times = {peer.name: [] for peer in peers}
+    objects = {}
     for turn in range(4):
-        for peer in peers:
+        for peer in peers if turn else [Peer("the compiler alone", [], {})] + peers:
             make = ["make", "-s", "-j2", "-C", source, "CC_THROUGH=" + " ".join(peer.prefix)]
             subprocess.run(make + ["clean"], check=True)
             begin = time.perf_counter()
-            subprocess.run(make, env=peer.environment, check=True)
+            said = subprocess.run(make, env=peer.environment, check=True, capture_output=True)
+            took = time.perf_counter() - begin
             if turn > 0:
-                times[peer.name].append(time.perf_counter() - begin)
+                times[peer.name].append(took)
+            else:
+                print(f"{count} files, make -j2, cold: {peer.name:18} {took:6.2f} s", flush=True)
+            wrong = [] if not said.stdout + said.stderr else ["(it said: " + (said.stdout + said.stderr).decode()[:200] + ")"]
+            for i in range(count):
+                with open(f"{source}/f{i}.o", "rb") as file:
+                    content = file.read()
+                if objects.setdefault(i, content) != content:
+                    wrong.append(f"f{i}.o")
+            if wrong:
+                print(f"{peer.name}: {len(wrong)} WRONG: {' '.join(wrong[:5])}")
     for name, values in times.items():
         print(f"{count} files, make -j2, all hits: {name:8} median {statistics.median(values):6.2f} s, best {min(values):6.2f} s")
     if len(peers) > 1:

@@ -39,6 +39,8 @@ bool put_output(const std::string& path, std::string_view bytes, bool program) {
   if (fd < 0) return false;
   const bool whole = write_all(fd, bytes);
   const bool closed = ::close(fd) == 0;
+  // As assemblers do; ext4 writes a file that replaces another to the disk at once.
+  if (whole && closed && !special && !program) ::unlink(path.c_str());
   if (whole && closed && (special || ::rename(temporary.c_str(), path.c_str()) == 0)) return true;
   if (!special) ::unlink(temporary.c_str());
   return false;

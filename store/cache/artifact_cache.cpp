@@ -2,8 +2,8 @@
 #include "keyhole/cache/artifact_cache.h"
 
 #include "blobs.h"
+#include "entry_sum.h"
 #include "impl.h"
-#include "keyhole/base/checksum.h"
 #include "keyhole/base/os.h"
 #include "keyhole/base/pool.h"
 #include "keyhole/cache/guarded_search.h"
@@ -49,26 +49,6 @@ std::string name_of(const PreparedBlob& bytes, std::span<const NamedFile> files,
   }
   return kCompact.key({all.bytes()});
 }
-
-/// What the columns of an entry and of the files of its bundle add up to (schema.cpp: entry.checksum).
-class EntrySum {
- public:
-  EntrySum(Layer layer, std::string_view key, std::string_view name, std::string_view guard, std::string_view metadata,
-           std::int64_t cost, const Digest& content) {
-    out_.number(static_cast<std::uint64_t>(layer));
-    for (const auto text : {key, name, guard, metadata}) out_.text(text);
-    out_.integer(cost);
-    out_.digest(content);
-  }
-  void file(std::string_view name, const Digest& content) {
-    out_.text(name);
-    out_.digest(content);
-  }
-  [[nodiscard]] std::int64_t value() const { return crc32c(out_.bytes()); }
-
- private:
-  wire::Writer out_;
-};
 
 Result<void> check(const NewEntry& entry) {
   if (entry.key.empty()) return fail(ErrorKind::usage, "an entry needs a key");
@@ -172,7 +152,7 @@ class Candidates {
         return fail(ErrorKind::corrupt, "files of the bundle are missing");
       into.files = std::move(*loaded);
     }
-    if (checksum != 0 && checksum != sum.value())
+    if (!sum.fits(checksum))
       return fail(ErrorKind::corrupt, "what the entry says does not match its checksum", {},
                   "run `keyhole verify --repair`");
     return {};

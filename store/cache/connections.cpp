@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
 #include "impl.h"
 #include "schema.h"
 
@@ -6,6 +8,12 @@ namespace keyhole {
 namespace {
 
 constexpr std::size_t kIdle = 16;  // connections kept open for threads that come back
+
+/// 0: there is none.
+std::uint64_t inode_of_log(const std::string& store) {
+  struct stat s {};
+  return ::stat((store + "/cache.db-wal").c_str(), &s) == 0 ? s.st_ino : 0;
+}
 
 }  // namespace
 
@@ -62,12 +70,19 @@ Writing::Writing(ArtifactCache::Impl& cache)
     error_ = Error{ErrorKind::busy, "another thread holds the store for writing", cache.store, "try again in a moment"};
     return;
   }
+  // Another copy of SQLite in this process that opens and closes the file takes this one's locks away (fcntl(2)). Then
+  // another process may believe to be the last and remove the log: what is written to it would be lost.
+  if (process_.writer && process_.writers_log != inode_of_log(cache.store)) {
+    process_.writer.reset();
+    const std::scoped_lock lock(process_.mutex);
+    process_.idle.clear();
+  }
   if (!process_.writer) {
     auto db = open_cache(cache.store, {.writes = true,
                                        .durable = cache.options.durable,
                                        .busy_ms = static_cast<int>(cache.options.put_patience.count())});
     if (db)
-      process_.writer = std::move(*db);
+      process_.writer = std::move(*db), process_.writers_log = inode_of_log(cache.store);
     else
       error_ = db.error();
   }

@@ -32,6 +32,7 @@ struct ArtifactCache::Impl {
     std::vector<Db> idle;  // connections for reading; a get takes one out
     std::timed_mutex writing;
     std::optional<Db> writer;
+    std::uint64_t writers_log = 0;  // inode of the log that it writes to; 0: not known
     struct {
       std::mutex mutex;
       std::int64_t size = 0, unmeasured = -1;  // bytes stored; of them by puts since they were summed up; -1: never

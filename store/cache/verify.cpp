@@ -3,6 +3,7 @@
 #include <set>
 
 #include "blobs.h"
+#include "entry_sum.h"
 #include "impl.h"
 #include "keyhole/base/os.h"
 #include "keyhole/cache/maintenance.h"
@@ -61,16 +62,30 @@ std::vector<Victim> broken_entries(ArtifactCache::Impl& cache, const std::set<st
   auto& db = reading.db();
   if (!db) return broken;
   Query q(*db,
-          "SELECT e.id, e.name, e.files, e.blob, (SELECT count(*) FROM bundle_file f JOIN blob b ON b.id = f.blob "
-          "WHERE f.entry = e.id), (SELECT count(*) FROM blob b WHERE b.id = e.blob) FROM entry e");
+          "SELECT e.id, e.name, e.files, e.blob, e.layer, e.key, e.guard, e.metadata, e.cost, e.checksum, b.hash "
+          "FROM entry e LEFT JOIN blob b ON b.id = e.blob");
   while (q.next()) {
     ++verified.entries;
-    bool whole = q.integer(2) == q.integer(4) && q.integer(5) == 1;
-    if (!whole) verified.problems.push_back({db->path(), -1, "entry " + std::string(q.text(1)) + " lacks content", {}});
-    whole = whole && !bad.contains(q.integer(3));
-    Query f(*db, "SELECT blob FROM bundle_file WHERE entry = ?", q.integer(0));
-    while (f.next()) whole = whole && !bad.contains(f.integer(0));
-    if (!whole) broken.push_back({q.integer(0), 0});
+    const auto name = q.text(1);
+    EntrySum sum(static_cast<Layer>(q.integer(4)), q.text(5), name, q.text(6), q.text(7), q.integer(8),
+                 digest_of(q.text(10)));
+    bool sound = !bad.contains(q.integer(3));
+    std::int64_t files = 0;
+    Query f(*db,
+            "SELECT b.id, f.name, b.hash FROM bundle_file f JOIN blob b ON b.id = f.blob WHERE f.entry = ? ORDER BY "
+            "f.position",
+            q.integer(0));
+    for (; f.next(); ++files) {
+      sound = sound && !bad.contains(f.integer(0));
+      sum.file(f.text(1), digest_of(f.text(2)));
+    }
+    const char* problem = nullptr;
+    if (q.text(10).empty() || files != q.integer(2))
+      problem = " lacks content";
+    else if (!sum.fits(q.integer(9)))
+      problem = " does not match its checksum";
+    if (problem != nullptr) verified.problems.push_back({db->path(), -1, "entry " + std::string(name) + problem, {}});
+    if (!sound || problem != nullptr) broken.push_back({q.integer(0), 0});
   }
   return broken;
 }

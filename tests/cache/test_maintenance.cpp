@@ -8,6 +8,8 @@
 
 #include "keyhole/base/os.h"
 #include "keyhole/cache/artifact_cache.h"
+#include "keyhole/db/sqlite.h"
+#include "keyhole/guard/expression.h"
 
 using namespace keyhole;
 
@@ -29,6 +31,12 @@ class TestMaintenance : public QObject {
   std::unique_ptr<QTemporaryDir> folder_;
   std::string store_;
   std::unique_ptr<ArtifactCache> cache_;
+  const std::vector<NamedFile> bundle_{{"a", "1"}, {"b/c", "2"}};
+
+  bool sql(const char* text) const {
+    auto db = Db::open(store_ + "/cache.db", {.mode = Db::Mode::write});
+    return db && db->exec(text);
+  }
 
  private slots:
   void init() {
@@ -126,6 +134,37 @@ class TestMaintenance : public QObject {
     QCOMPARE(mended->repaired, std::int64_t{2});
     QVERIFY(verify_cache(store_, false)->problems.empty());
     QCOMPARE(cache_size(*cache_)->entries, std::int64_t{1});
+  }
+
+  void verify_checks_what_entries_say() {
+    QVERIFY(cache_->put({.key = "good", .guard = "L['t0'] <= 8", .bytes = "1", .files = bundle_}));
+    QVERIFY(cache_->put({.key = "bad", .guard = "L['t0'] <= 8", .bytes = "2"}));
+    QVERIFY(verify_cache(store_, false)->problems.empty());
+    QVERIFY(sql("UPDATE entry SET guard = 'L[''t0''] <= 9' WHERE key = 'bad'"));
+    const auto found = verify_cache(store_, false);
+    QCOMPARE(found->problems.size(), std::size_t{1});
+    QVERIFY(found->problems.front().what.find("checksum") != std::string::npos);
+    QCOMPARE(verify_cache(store_, true)->repaired, std::int64_t{1});
+    QVERIFY(verify_cache(store_, false)->problems.empty());
+    const Hints hints({7});
+    QVERIFY(cache_->get({.key = "good", .hints = &hints}).hit());
+    QCOMPARE(tombstones(*cache_, "bad", 1)->front().reason, std::string("damaged"));
+    QVERIFY(sql("UPDATE bundle_file SET name = 'other'"));  // the bundle's names are part of the sum
+    QCOMPARE(verify_cache(store_, true)->repaired, std::int64_t{1});
+    QCOMPARE(cache_size(*cache_)->entries, std::int64_t{0});
+  }
+
+  /// As a process does that closes the store as the last: which it can be where this one's locks were lost.
+  void a_log_that_was_removed_is_not_written_to() {
+    QVERIFY(cache_->put({.key = "f1", .bytes = "1"}));
+    QVERIFY(sql("PRAGMA wal_checkpoint(TRUNCATE)"));
+    for (const char* file : {"/cache.db-wal", "/cache.db-shm"}) std::filesystem::remove(store_ + file);
+    QVERIFY(cache_->put({.key = "f2", .bytes = "2"}));
+    QVERIFY(std::filesystem::exists(store_ + "/cache.db-wal"));
+    QVERIFY(std::filesystem::file_size(store_ + "/cache.db-wal") > 0);
+    QVERIFY(cache_->get({.key = "f1"}).hit());
+    QVERIFY(cache_->get({.key = "f2"}).hit());
+    QVERIFY(verify_cache(store_, false)->problems.empty());
   }
 
   void a_database_beyond_repair_is_set_aside() {
