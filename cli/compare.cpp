@@ -17,7 +17,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct CompareOptions {
   std::string before, after, fail_on;
 };
 
@@ -62,7 +62,7 @@ Result<std::vector<NewMiss>> new_misses(CaseLoader& loader, const std::vector<Lo
   return out;
 }
 
-int compare(const Globals& globals, const Options& options) {
+int compare(const Globals& globals, const CompareOptions& options) {
   if (!options.fail_on.empty() && options.fail_on != "new-miss")
     return report({ErrorKind::usage, "--fail-on knows no " + options.fail_on, {}, "it is new-miss"});
   auto reader = open_store(globals.store);
@@ -119,7 +119,7 @@ int compare(const Globals& globals, const Options& options) {
 void add_compare(Commands& commands) {
   Command command = commands.add("compare", "What a run missed that an earlier one did not; a gate with --fail-on",
                                  "  keyhole compare main pull-request --fail-on new-miss");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CompareOptions>();
   command.text("BEFORE", options->before, "The run to compare with", true);
   command.text("AFTER", options->after, "The run to be judged", true);
   command.text("--fail-on", options->fail_on, "new-miss: exit status 3 where there is one");

@@ -22,7 +22,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct DiffOptions {
   std::string before, after;
   bool verbose = false;
 };
@@ -136,7 +136,7 @@ std::vector<ComponentChange> changes_of(const Pair& pair) {
   return changes;
 }
 
-int diff_lookups(const Globals& globals, const Side& before, const Side& after, const Options& options) {
+int diff_lookups(const Globals& globals, const Side& before, const Side& after, const DiffOptions& options) {
   const Pair pair{&before.lookups.front(), &after.lookups.front()};
   const bool equal = pair.before->record.key == pair.after->record.key;
   const std::vector<ComponentChange> changes = changes_of(pair);
@@ -173,7 +173,7 @@ int diff_lookups(const Globals& globals, const Side& before, const Side& after, 
   return print(out);
 }
 
-int diff_runs(const Globals& globals, const Side& before, const Side& after, const Options& options) {
+int diff_runs(const Globals& globals, const Side& before, const Side& after, const DiffOptions& options) {
   const std::vector<Pair> pairs = pairs_of(before, after);
   std::size_t equal = 0, common = 0;
   std::vector<Told> told;
@@ -215,7 +215,7 @@ bool is_store(const std::string& path) {
   return fs::is_regular_file(path + "/history.db", error);
 }
 
-int diff(const Globals& globals, const Options& options) {
+int diff(const Globals& globals, const DiffOptions& options) {
   std::vector<std::unique_ptr<Reader>> readers;
   std::vector<Side> sides;
   bool lookups = false;
@@ -257,7 +257,7 @@ void add_diff(Commands& commands) {
   Command command =
       commands.add("diff", "What differs between two runs, two lookups or keys, or the last runs of two stores",
                    "  keyhole diff warm-up after-change\n  keyhole diff 3 7\n  keyhole diff ~/store-a ~/store-b");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DiffOptions>();
   command.text("A", options->before, "A run, a lookup (number, key, compile id), or a store's folder", true);
   command.text("B", options->after, "What it is compared with", true);
   command.flag("-v,--verbose", options->verbose, "Everything, whole texts");

@@ -19,7 +19,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct ExportOptions {
   std::vector<std::string> runs;
   std::string html, json_file;
   bool redacted = false;
@@ -50,7 +50,7 @@ int write_out(const std::string& path, const std::string& text) {
   return report({ErrorKind::io, std::string("cannot be written: ") + std::strerror(whole ? errno : error), path, {}});
 }
 
-int export_runs(const Globals& globals, const Options& options) {
+int export_runs(const Globals& globals, const ExportOptions& options) {
   if (options.html.empty() == options.json_file.empty())
     return report(
         {ErrorKind::usage, "give --html FILE or --json FILE", {}, "keyhole export --redact --html report.html"});
@@ -82,7 +82,7 @@ void add_export(Commands& commands) {
                    "  keyhole export --html report.html\n"
                    "  keyhole export --redact --json report.json    # hashes in the place of texts",
                    false);
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExportOptions>();
   command.texts("--run", options->runs, "These runs; else the last");
   command.text("--html", options->html, "Write a page that needs nothing else to this file; - is stdout");
   command.text("--json", options->json_file, "Write JSON to this file; - is stdout");

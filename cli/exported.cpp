@@ -22,10 +22,10 @@ namespace {
 
 /// Members whose text comes from a closed set, or is a hash or a time already.
 bool stays(std::string_view member) {
-  static const std::set<std::string_view> kNames = {"layer",  "outcome", "verdict", "compile_id", "key",
-                                                    "status", "role",    "class",   "certainty",  "direction",
-                                                    "start",  "end",     "time",    "format",     "made_by"};
-  return kNames.contains(member);
+  static const std::set<std::string_view> kKept = {"layer",  "outcome", "verdict", "compile_id", "key",
+                                                   "status", "role",    "class",   "certainty",  "direction",
+                                                   "start",  "end",     "time",    "format",     "made_by"};
+  return kKept.contains(member);
 }
 
 std::string hidden(std::string_view text, const std::string& salt) {

@@ -24,7 +24,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct GcOptions {
   std::string max_size, max_age;
   bool dry_run = false;
 };
@@ -70,7 +70,7 @@ std::vector<RunRow> runs_to_forget(const std::vector<RunRow>& runs, std::optiona
   return out;
 }
 
-int gc(const Globals& globals, const Options& options) {
+int gc(const Globals& globals, const GcOptions& options) {
   if (options.max_size.empty() && options.max_age.empty())
     return report({ErrorKind::usage, "nothing says what may go", {}, "give --max-size, --max-age or both"});
   std::int64_t max_size = -1;
@@ -155,7 +155,7 @@ void add_gc(Commands& commands) {
       "gc", "Forget old runs and throw out cache entries that were not used for long; what they were stays known",
       "  keyhole gc --max-size 5GiB --max-age 30d --dry-run\n"
       "The newest run of each program stays: the next one is compared with it.");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GcOptions>();
   command.text("--max-size", options->max_size, "Of history and cache together; entries go first by their last use");
   command.text("--max-age", options->max_age, "Of runs since they ended, of entries since their last use");
   command.flag("--dry-run", options->dry_run, "Say what would go");

@@ -17,7 +17,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct GuardsOptions {
   std::string key;
   std::vector<std::string> hints;
 };
@@ -73,7 +73,7 @@ Result<Hints> hints_of(const std::vector<std::string>& words) {
   return hints;
 }
 
-json to_json(const Candidate& candidate, const GuardExplanation& told) {
+json candidate_json(const Candidate& candidate, const GuardExplanation& told) {
   json clauses = json::array(), failing = json::array();
   for (const GuardClause& c : told.clauses) {
     json used = json::object();
@@ -107,7 +107,7 @@ std::string to_text(const Candidate& candidate, const GuardExplanation& told, co
   return out;
 }
 
-int guards(const Globals& globals, const Options& options) {
+int guards(const Globals& globals, const GuardsOptions& options) {
   const auto hints = hints_of(options.hints);
   if (!hints) return report(hints.error());
   auto reader = open_store(globals.store);
@@ -132,7 +132,7 @@ int guards(const Globals& globals, const Options& options) {
     else
       told = explain_guard(candidate.guard, *hints);
     if (globals.json)
-      document.push_back(to_json(candidate, told));
+      document.push_back(candidate_json(candidate, told));
     else
       text += to_text(candidate, told, terminal);
   }
@@ -148,7 +148,7 @@ void add_guards(Commands& commands) {
   Command command =
       commands.add("guards", "What the guards of a key's entries say to the sizes given, clause by clause",
                    "  keyhole guards fo4ztx7q --hint s0=5 --hint s1=64");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GuardsOptions>();
   command.text("KEY", options->key, "A key, the beginning of one, or what else names a lookup", true);
   command.texts("--hint", options->hints, "The size of a symbol, s0=5; or 5: of the next input in their order");
   commands.on([options](const Globals& globals) { return guards(globals, *options); });

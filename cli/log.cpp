@@ -17,12 +17,12 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct LogOptions {
   std::string run;
   std::size_t limit = 0;
 };
 
-int log_runs(const Globals& globals, Reader& reader, const Options& options) {
+int log_runs(const Globals& globals, Reader& reader, const LogOptions& options) {
   auto runs = reader.runs();
   if (!runs) return report(runs.error());
   const std::size_t limit = options.limit ? options.limit : globals.json ? runs->size() : 20;
@@ -47,7 +47,7 @@ int log_runs(const Globals& globals, Reader& reader, const Options& options) {
   return print(out);
 }
 
-int log_lookups(const Globals& globals, Reader& reader, const Options& options) {
+int log_lookups(const Globals& globals, Reader& reader, const LogOptions& options) {
   const auto run = find_run(reader, options.run);
   if (!run) return report(run.error());
   auto lookups = reader.lookups_of_run(run->id);
@@ -83,7 +83,7 @@ int log_lookups(const Globals& globals, Reader& reader, const Options& options) 
   return print(table.text(terminal));
 }
 
-int log(const Globals& globals, const Options& options, bool one_run) {
+int log(const Globals& globals, const LogOptions& options, bool one_run) {
   auto reader = open_store(globals.store);
   if (!reader) return report(reader.error());
   return one_run ? log_lookups(globals, *reader, options) : log_runs(globals, *reader, options);
@@ -94,7 +94,7 @@ int log(const Globals& globals, const Options& options, bool one_run) {
 void add_log(Commands& commands) {
   Command command = commands.add("log", "The runs of the store, newest first; or the lookups of one run",
                                  "  keyhole log\n  keyhole log --run warm-up");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LogOptions>();
   command.text("--run", options->run, "List the lookups of this run, in the order of time");
   command.number("-n", options->limit, "At most so many, the newest");
   commands.on([options, command](const Globals& globals) { return log(globals, *options, command.given("--run")); });

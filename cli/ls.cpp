@@ -20,7 +20,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct LsOptions {
   std::string layer, run;
   std::size_t limit = 0;
 };
@@ -79,7 +79,7 @@ Result<std::vector<Listed>> entries(const std::string& store, Reader& reader, st
   return out;
 }
 
-int list(const Globals& globals, const Options& options) {
+int list(const Globals& globals, const LsOptions& options) {
   std::optional<Layer> layer;
   if (!options.layer.empty() && !(layer = layer_named(options.layer)))
     return report({ErrorKind::usage,
@@ -119,7 +119,7 @@ void add_ls(Commands& commands) {
   Command command = commands.add(
       "ls", "The entries of cache folders as their newest snapshots saw them, and of the store's own cache",
       "  keyhole ls --layer fx_graph\n  keyhole ls --run warm-up --json");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LsOptions>();
   command.text("--layer", options->layer, "Only of this layer, such as fx_graph or aot_autograd");
   command.text("--run", options->run, "Only of the snapshots that were taken for this run");
   command.number("-n", options->limit, "At most so many");

@@ -19,7 +19,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct PredictOptions {
   std::string run, cache_dir;
   std::vector<std::string> set;
 };
@@ -101,7 +101,7 @@ json json_of(const std::string& run, const Forecast& f, const Surroundings& then
           {"lookups", std::move(lookups)}};
 }
 
-int predict(const Globals& globals, const Options& options) {
+int predict(const Globals& globals, const PredictOptions& options) {
   auto reader = open_store(globals.store);
   if (!reader) return report(reader.error());
   const auto run = find_run(*reader, options.run);
@@ -148,7 +148,7 @@ void add_predict(Commands& commands) {
       commands.add("predict", "Before a run: which keys of a recorded one would be looked up in vain here, and why",
                    "  keyhole predict                                       # the last run, started again now\n"
                    "  keyhole predict --set TORCHINDUCTOR_MAX_AUTOTUNE=1    # with this variable");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PredictOptions>();
   command.text("--run", options->run, "This run; else the last");
   command.texts("--set", options->set, "NAME=VALUE: a variable that will be set");
   command.text("--cache-dir", options->cache_dir,

@@ -34,7 +34,7 @@ enum : int { kNotExecutable = 126, kNoProgram = 127 };
 /// A cache folder with more entries is listed, not decoded: the program should not wait for us.
 constexpr std::size_t kDecodeAtMost = 4000;
 
-struct Options {
+struct RecordOptions {
   std::string run;
   bool snapshot = true;
 };
@@ -192,7 +192,7 @@ int summarize(const Globals& globals, const Recording& recording, int exit_statu
   return exit_status;
 }
 
-int record(const Globals& globals, const Options& options, const std::vector<std::string>& command) {
+int record(const Globals& globals, const RecordOptions& options, const std::vector<std::string>& command) {
   if (command.empty()) return report({ErrorKind::usage, "no program to run", {}, "keyhole record -- python train.py"});
   if (auto found = Child::find(command.front()); !found) {
     report(found.error());
@@ -247,7 +247,7 @@ void add_record(Commands& commands) {
   Command command = commands.add(
       "record", "Run a program and record its cache lookups; ends with the program's exit status",
       "  keyhole record -- python train.py\n  keyhole record --run warm -- torchrun --nproc-per-node 2 train.py");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RecordOptions>();
   command.text("--run", options->run, "What to call the run; else made from the program and the time");
   command.flag("!--no-snapshot", options->snapshot, "Do not look at the cache folder before and after");
   command.takes_program();

@@ -16,7 +16,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct SearchOptions {
   std::string text;
   std::size_t limit = 50;
 };
@@ -37,7 +37,7 @@ const char* name_of(SearchHit::Kind kind) {
   return "";
 }
 
-int search(const Globals& globals, const Options& options) {
+int search(const Globals& globals, const SearchOptions& options) {
   if (options.text.empty()) return report({ErrorKind::usage, "there is nothing to search for", {}, "give a text"});
   auto reader = open_store(globals.store);
   if (!reader) return report(reader.error());
@@ -64,7 +64,7 @@ void add_search(Commands& commands) {
   Command command =
       commands.add("search", "Where a text stands: in keys, components, graphs, code, guards, entries and runs",
                    "  keyhole search epilogue_fusion\n  keyhole search 'shape=[8, 16]' -n 200");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SearchOptions>();
   command.text("TEXT", options->text, "Upper and lower case are the same", true);
   command.number("-n", options->limit, "At most so many places (50)");
   commands.on([options](const Globals& globals) { return search(globals, *options); });

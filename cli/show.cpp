@@ -17,7 +17,7 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct ShowOptions {
   std::string target = "last", run, text;
   bool verbose = false;
 };
@@ -123,7 +123,7 @@ void add_components(Lines& out, const std::vector<ComponentPtr>& components, boo
   for (const auto& [group, n] : folded) out.raw(fmt::format("    {}: {} values (-v lists them)\n", group, n));
 }
 
-int show_lookup(const Globals& globals, Reader& reader, const LookupRow& lookup, const Options& options) {
+int show_lookup(const Globals& globals, Reader& reader, const LookupRow& lookup, const ShowOptions& options) {
   ComponentPool pool;
   auto components = reader.components(lookup.component_set, pool);
   if (!components) return report(components.error());
@@ -170,7 +170,7 @@ int show_lookup(const Globals& globals, Reader& reader, const LookupRow& lookup,
   return print(out.text());
 }
 
-int show(const Globals& globals, const Options& options) {
+int show(const Globals& globals, const ShowOptions& options) {
   auto reader = open_store(globals.store);
   if (!reader) return report(reader.error());
   if (options.text.empty()) {
@@ -191,7 +191,7 @@ void add_show(Commands& commands) {
                                  "  keyhole show warm-up                     # a run\n"
                                  "  keyhole show 0/0                         # a lookup of the last run\n"
                                  "  keyhole show last --text output_code     # the code that was compiled");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ShowOptions>();
   command.text("TARGET", options->target, "A run, or a lookup: last, its number, a compile id, a key or its beginning");
   command.text("--run", options->run, "Where to look for a compile id; else in the last run");
   command.text("--text", options->text,

@@ -23,17 +23,17 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct Options {
+struct WhyOptions {
   std::vector<std::string> targets;
   std::string run, against;
   bool all = false, verbose = false;
 };
 
-TextOptions text_options(const Options& options) {
+TextOptions text_options(const WhyOptions& options) {
   return {Terminal::of(stdout), now(), options.verbose};
 }
 
-int why_run(const Globals& globals, Reader& reader, const RunRow& run, const Options& options) {
+int why_run(const Globals& globals, Reader& reader, const RunRow& run, const WhyOptions& options) {
   ComponentPool pool;
   CaseLoader loader(reader, pool);
   const auto told = loader.tell_run(run.id);
@@ -65,7 +65,7 @@ Result<RowId> baseline_of(Reader& reader, const LookupRow& subject, const std::s
               {}, "name one of its lookups; see: keyhole log --run " + shell_word(against));
 }
 
-int why_lookup(const Globals& globals, Reader& reader, const Options& options) {
+int why_lookup(const Globals& globals, Reader& reader, const WhyOptions& options) {
   const auto lookup = find_lookup(reader, options.targets.front(), options.run);
   if (!lookup) return report(lookup.error());
   std::optional<RowId> against;
@@ -102,7 +102,7 @@ class TemporaryFolder {
 };
 
 /// The last of the runs that PATH... hold, explained by those before it. Nothing is kept.
-int why_paths(const Globals& globals, const Options& options) {
+int why_paths(const Globals& globals, const WhyOptions& options) {
   const TemporaryFolder folder;
   if (folder.path().empty()) return report({ErrorKind::io, "no temporary folder can be made", {}, "set TMPDIR"});
   const std::string store = folder.path() + "/store";
@@ -140,7 +140,7 @@ bool is_path(const std::string& target) {
   return target != "last" && fs::exists(target, error);
 }
 
-int why(const Globals& globals, const Options& options) {
+int why(const Globals& globals, const WhyOptions& options) {
   if (!options.targets.empty() && is_path(options.targets.front())) return why_paths(globals, options);
   if (options.targets.size() > 1)
     return report({ErrorKind::usage,
@@ -165,7 +165,7 @@ void add_why(Commands& commands) {
       "  keyhole why                              # the last run: causes, most seconds first\n"
       "  keyhole why yesterday/ today/            # files alone, no store: the last one against the others\n"
       "  keyhole why 0/0 --against warm-up        # one lookup, compared with the one you choose");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<WhyOptions>();
   command.texts(
       "TARGET|PATH", options->targets,
       "A lookup: last, its number, a compile id such as 0/0, a key or its unique beginning; or files and folders");

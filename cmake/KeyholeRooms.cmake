@@ -6,6 +6,9 @@ add_library(keyhole_options INTERFACE)
 target_compile_features(keyhole_options INTERFACE cxx_std_20)
 target_compile_options(keyhole_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
   -Wcast-align -Wunused -Wimplicit-fallthrough)
+if(CMAKE_UNITY_BUILD) # several sources in one: what a source names for itself alone looks as if a header named it
+  target_compile_options(keyhole_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 if(KEYHOLE_WERROR)
   target_compile_options(keyhole_options INTERFACE -Werror)
 endif()
@@ -69,7 +72,7 @@ function(keyhole_test name)
   add_custom_command(OUTPUT ${moc} DEPENDS test_${name}.cpp VERBATIM
     COMMAND Qt6::moc --no-warnings ${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.cpp -o ${moc})
   add_executable(${target} test_${name}.cpp ${moc})
-  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests UNITY_BUILD OFF)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support ${CMAKE_CURRENT_BINARY_DIR}/moc)
   target_compile_options(${target} PRIVATE ${KEYHOLE_TEST_OPTIONS})
   target_compile_definitions(${target} PRIVATE KEYHOLE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"

@@ -18,6 +18,7 @@
 #include <semaphore>
 #include <thread>
 
+#include "environment.h"
 #include "jobs.h"
 #include "keyhole/cache/counters.h"
 #include "keyhole/key/hash.h"
@@ -33,11 +34,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int kMostThreads = 32;
 constexpr const char* kWorkerFlag = "--keyhole-compile-worker";
 std::atomic<bool> g_can_be_worker{false};
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 bool read_int(std::string_view text, int& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -342,7 +338,8 @@ void AsyncCompile::shutdown() {
 
 Result<std::map<std::string, std::string>> AsyncCompile::wait(const std::map<std::string, JobFuture>& scope,
                                                               std::chrono::milliseconds limit) {
-  if (int seconds = 0; limit.count() == 0 && read_int(variable("TORCHINDUCTOR_COMPILE_WORKER_WAIT_TIMEOUT"), seconds))
+  if (int seconds = 0;
+      limit.count() == 0 && read_int(environment_variable("TORCHINDUCTOR_COMPILE_WORKER_WAIT_TIMEOUT"), seconds))
     limit = std::chrono::seconds(seconds);
   std::map<std::string, std::string> results;
   for (const auto& [name, future] : scope) {
@@ -360,7 +357,7 @@ Result<std::map<std::string, std::string>> AsyncCompile::wait(const std::map<std
 }
 
 Result<StartMethod> start_method(const std::string& name) {
-  const std::string word = name.empty() ? variable("TORCHINDUCTOR_WORKER_START") : name;
+  const std::string word = name.empty() ? environment_variable("TORCHINDUCTOR_WORKER_START") : name;
   if (word.empty() || word == "subprocess") return StartMethod::subprocess;
   if (word == "fork") return StartMethod::fork;
   if (word == "spawn") return StartMethod::spawn;
@@ -368,7 +365,8 @@ Result<StartMethod> start_method(const std::string& name) {
 }
 
 int compile_threads() {
-  if (int threads = 0; read_int(variable("TORCHINDUCTOR_COMPILE_THREADS"), threads)) return std::max(threads, 1);
+  if (int threads = 0; read_int(environment_variable("TORCHINDUCTOR_COMPILE_THREADS"), threads))
+    return std::max(threads, 1);
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;

@@ -31,10 +31,6 @@ std::string watched_file(const std::string& output) {
   return output + ".error.depends";
 }
 
-const char* variable(const char* name) {
-  return std::getenv(name);
-}
-
 std::string joined_words(const std::vector<std::string>& words) {
   std::string out;
   for (const auto& word : words) out += (out.empty() ? "" : " ") + word;
@@ -88,11 +84,11 @@ std::string CodeSteps::identity(const std::string& command) const {
   CompilerKind kind = CompilerKind::gcc;
   compiler_named(words.front(), kind);
   words.erase(words.begin());
-  const CompileCommand read = read_command(kind, words, variable, kRules);
+  const CompileCommand read = read_command(kind, words, std::getenv, kRules);
   Sha256 hash;
   hash.update(command).update("\n");
   for (const auto& option : read.options) hash.update(option.origin).update("=").update(option.value).update("\n");
-  const auto environment = key_environment(kind, variable);
+  const auto environment = key_environment(kind, std::getenv);
   for (const auto& [name, value] : environment) hash.update(name).update("=").update(value).update("\n");
   ToolchainRequest request{.kind = kind,
                            .program = program,

@@ -30,10 +30,6 @@ constexpr const char* kDependencies = "dependencies";
 constexpr const char* kOut = "stdout";
 constexpr const char* kErr = "stderr";
 
-const char* variable(const char* name) {
-  return std::getenv(name);
-}
-
 class Compile {
  public:
   explicit Compile(const CompileJob& job)
@@ -42,7 +38,7 @@ class Compile {
     argv_.insert(argv_.end(), job.arguments.begin(), job.arguments.end());
     CompilerKind kind = CompilerKind::gcc;
     known_ = compiler_named(job.program, kind) || compiler_named(program_, kind);
-    if (known_) command_ = read_command(kind, job.arguments, variable, job.rules);
+    if (known_) command_ = read_command(kind, job.arguments, std::getenv, job.rules);
     layer_ = kind == CompilerKind::nvcc ? Layer::cuda : Layer::code;
   }
 
@@ -108,7 +104,7 @@ class Compile {
     request.search_flags = command_.search_flags;
     request.c_language = is_c();
     request.links = command_.links;
-    request.environment = key_environment(command_.kind, variable);
+    request.environment = key_environment(command_.kind, std::getenv);
     request.memory = store_ + "/compile/toolchains";
     auto toolchain = find_toolchain(request);
     if (!toolchain) return toolchain.error().line();
@@ -131,7 +127,7 @@ class Compile {
     }
     for (const auto& [name, value] : request.environment) parts_.add("environment[" + name + "]", value);
     if (command_.links)
-      if (const char* path = variable("LIBRARY_PATH")) parts_.add("environment[LIBRARY_PATH]", path);
+      if (const char* path = std::getenv("LIBRARY_PATH")) parts_.add("environment[LIBRARY_PATH]", path);
     if (command_.folder_matters) parts_.add("folder", folder());
     Parts with_inputs = parts_;
     std::vector<std::string> inputs = command_.objects;
@@ -237,7 +233,7 @@ class Compile {
     closing.source = command_.source;
     closing.plain = command_.objects;
     closing.start = file_clock();
-    closing.time_is_fixed = variable("SOURCE_DATE_EPOCH") != nullptr;
+    closing.time_is_fixed = std::getenv("SOURCE_DATE_EPOCH") != nullptr;
     closing.search = search_;
     const bool nvcc = command_.kind == CompilerKind::nvcc;
     if (!nvcc) closing.pre_included.emplace_back("stdc-predef.h");  // nvcc's passes show it
@@ -388,7 +384,8 @@ class Compile {
     for (auto& file : files)
       if (!file.starts_with(keep)) closing.plain.push_back(std::move(file));
     std::vector<std::string> folders = command_.library_dirs;
-    for (std::string_view rest = variable("LIBRARY_PATH") != nullptr ? variable("LIBRARY_PATH") : ""; !rest.empty();) {
+    for (std::string_view rest = std::getenv("LIBRARY_PATH") != nullptr ? std::getenv("LIBRARY_PATH") : "";
+         !rest.empty();) {
       const auto end = std::min(rest.find(':'), rest.size());
       if (end > 0) folders.emplace_back(rest.substr(0, end));
       rest.remove_prefix(std::min(end + 1, rest.size()));

@@ -8,7 +8,7 @@ namespace keyhole {
 namespace {
 
 /// As Python's shlex.quote().
-std::string quoted(const std::string& word) {
+std::string shell_quoted(const std::string& word) {
   constexpr std::string_view safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
   if (!word.empty() && word.find_first_not_of(safe) == std::string::npos) return word;
   std::string out = "'";
@@ -19,7 +19,7 @@ std::string quoted(const std::string& word) {
 std::string each(std::string_view before, std::vector<std::string> words, bool quote = false) {
   std::string out;
   for (auto at = words.begin(); at != words.end(); ++at)
-    if (std::find(words.begin(), at, *at) == at) out += std::string(before) + (quote ? quoted(*at) : *at) + ' ';
+    if (std::find(words.begin(), at, *at) == at) out += std::string(before) + (quote ? shell_quoted(*at) : *at) + ' ';
   return out;
 }
 

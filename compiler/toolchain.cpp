@@ -14,6 +14,7 @@
 #include <cstdlib>
 
 #include "closure.h"
+#include "environment.h"
 #include "keyhole/base/os.h"
 #include "keyhole/compiler/process.h"
 #include "keyhole/key/hash.h"
@@ -25,11 +26,6 @@ namespace {
 
 constexpr std::string_view kHead = "keyhole-toolchain 1";
 constexpr std::size_t kLongestShim = 4096;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 template <class Use>
 void each_part(std::string_view text, char separator, Use use) {
@@ -171,7 +167,7 @@ class Discovery {
       if (auto asked = ask_nvcc(); !asked) return asked;
     } else {
       host_ = request_.program;
-      path_ = variable("PATH");
+      path_ = environment_variable("PATH");
     }
     if (auto asked = ask_host(); !asked) return asked;
     return problem_.empty() ? Result<void>()
@@ -335,7 +331,7 @@ std::string memory_name(const ToolchainRequest& request) {
   add(request.host_compiler);
   for (const auto& flag : request.search_flags) add(flag);
   for (const char* name : {"PATH", "LD_LIBRARY_PATH", "LD_PRELOAD"})
-    add(variable(name));  // other tools, other libraries
+    add(environment_variable(name));  // other tools, other libraries
   for (const auto& [name, value] : request.environment) {
     add(name);
     add(value);
@@ -347,7 +343,7 @@ bool unchanged(const Remembered& memory, const Remembered& now) {
   if (memory.opaque || memory.chain != now.chain) return false;
   // A bare name is searched again: another may stand before it now. nvcc puts its own folders first, where these names
   // are not.
-  const std::string path = variable("PATH");
+  const std::string path = environment_variable("PATH");
   for (const auto& [word, found] : memory.words)
     if (on_path(word, path) != found) return false;
   return std::all_of(memory.tools.begin(), memory.tools.end(),
@@ -370,7 +366,7 @@ std::string resolve_program(const std::string& word) {
   if (word.find('/') != std::string::npos && real_path(word) != self) return word;
   const std::string searched(base_of(word));
   std::string found;
-  each_part(variable("PATH"), ':', [&](std::string_view folder) {
+  each_part(environment_variable("PATH"), ':', [&](std::string_view folder) {
     if (!found.empty()) return;
     const std::string candidate = joined(folder.empty() ? "." : folder, searched);
     if (!is_program(candidate)) return;

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t kRecent = 1U << 12U;
 constexpr std::size_t kColumns = 48;  // of the chart over time, at most
-constexpr Nanoseconds kSecond = 1'000'000'000;
 constexpr std::int64_t kSpans[] = {1,     2,     5,         10,        15,         30,         60,    120,
                                    300,   600,   900,       1800,      3600,       7200,       10800, 21600,
                                    43200, 86400, 2 * 86400, 7 * 86400, 30 * 86400, 365 * 86400};

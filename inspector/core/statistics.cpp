@@ -10,8 +10,6 @@
 namespace keyhole::inspector {
 namespace {
 
-constexpr Nanoseconds kSecond = 1'000'000'000;
-
 // -1, 0 or 1; what is unknown (empty, negative) comes after everything, in both directions.
 template <class T>
 int compare_values(const T& a, const T& b, bool a_known, bool b_known, bool descending) {

@@ -9,7 +9,6 @@ namespace keyhole::inspector {
 namespace {
 
 constexpr std::size_t kRunsShown = 300;
-constexpr Nanoseconds kSecond = 1'000'000'000;
 // A reading of all lookups goes in steps of this many ids (about 20 ms) and answers after this time with what it has.
 constexpr RowId kIdsAtOnce = 20'000;
 constexpr std::chrono::milliseconds kStep{120};

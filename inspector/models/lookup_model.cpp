@@ -6,12 +6,12 @@
 namespace keyhole::inspector {
 namespace {
 
-struct ColumnInfo {
+struct LookupColumnInfo {
   const char* title;
   bool number;
   const char* help;
 };
-constexpr ColumnInfo kColumns[kLookupColumns] = {
+constexpr LookupColumnInfo kShownColumns[kShownColumns] = {
     {"Time", false, "when the cache was asked"},
     {"Outcome", false, "what became of it"},
     {"Layer", false, "which cache"},
@@ -87,12 +87,12 @@ QString exact(const LookupRow& row, LookupColumn column) {
 }  // namespace
 
 bool LookupModel::is_number(int column) {
-  return kColumns[column].number;
+  return kShownColumns[column].number;
 }
 
 QVariant LookupModel::headerData(int section, Qt::Orientation orientation, int role) const {
-  if (orientation != Qt::Horizontal || section < 0 || section >= kLookupColumns) return {};
-  const ColumnInfo& info = kColumns[section];
+  if (orientation != Qt::Horizontal || section < 0 || section >= kShownColumns) return {};
+  const LookupColumnInfo& info = kShownColumns[section];
   if (role == Qt::DisplayRole) return QString::fromLatin1(info.title);
   if (role == Qt::ToolTipRole) return QString::fromLatin1(info.help);
   if (role == Qt::TextAlignmentRole) return int((info.number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
@@ -109,7 +109,7 @@ QVariant LookupModel::cell(const LookupRow& row, int column, int role) const {
       return tip.isEmpty() ? QVariant() : QVariant(tip);
     }
     case Qt::TextAlignmentRole:
-      return int((kColumns[column].number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+      return int((kShownColumns[column].number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
     case ExactRole: {
       const LookupRecord& r = row.record;
       if (which == LookupColumn::cost) return r.cost < 0 ? QString() : QString::number(r.cost);

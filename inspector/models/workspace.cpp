@@ -4,7 +4,7 @@
 namespace keyhole::inspector {
 namespace {
 
-constexpr std::size_t kRemembered = 200;
+constexpr std::size_t kLayoutsRemembered = 200;
 constexpr int kWatchMilliseconds = 1000;
 
 }  // namespace
@@ -65,7 +65,7 @@ void Workspace::go(Place place) {
   if (place == place_) return;
   places_.resize(at_ + 1);
   places_.push_back(place);
-  if (places_.size() > kRemembered) places_.erase(places_.begin());
+  if (places_.size() > kLayoutsRemembered) places_.erase(places_.begin());
   at_ = places_.size() - 1;
   apply(place);
 }

@@ -7,12 +7,12 @@
 namespace keyhole {
 namespace {
 
-constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 constexpr auto kValues = [] {
   std::array<std::int8_t, 256> values{};
   for (auto& v : values) v = -1;
-  for (int i = 0; i < 64; ++i) values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
+  for (int i = 0; i < 64; ++i) values[static_cast<unsigned char>(kBase64[i])] = static_cast<std::int8_t>(i);
   return values;
 }();
 
@@ -26,10 +26,10 @@ std::string base64_encode(std::string_view bytes) {
   };
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::uint32_t group = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
-    text += kAlphabet[group >> 18];
-    text += kAlphabet[group >> 12 & 63];
-    text += i + 1 < bytes.size() ? kAlphabet[group >> 6 & 63] : '=';
-    text += i + 2 < bytes.size() ? kAlphabet[group & 63] : '=';
+    text += kBase64[group >> 18];
+    text += kBase64[group >> 12 & 63];
+    text += i + 1 < bytes.size() ? kBase64[group >> 6 & 63] : '=';
+    text += i + 2 < bytes.size() ? kBase64[group & 63] : '=';
   }
   return text;
 }

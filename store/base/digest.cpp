@@ -4,7 +4,7 @@
 namespace keyhole {
 namespace {
 
-constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+constexpr char kBase32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
 int value_of(char c) {
   if (c >= 'a' && c <= 'z') return c - 'a';
@@ -19,7 +19,7 @@ std::string Digest::base32() const {
   for (int i = 0; i < 51; ++i) {
     const int bit = i * 5, byte = bit / 8, shift = bit % 8;
     const unsigned pair = unsigned{bytes[byte]} << 8 | (byte + 1 < 32 ? bytes[byte + 1] : 0U);
-    text[i] = kAlphabet[pair >> (11 - shift) & 31];
+    text[i] = kBase32[pair >> (11 - shift) & 31];
   }
   return text;
 }

@@ -9,23 +9,24 @@
 namespace keyhole {
 namespace {
 
-constexpr std::string_view kMagic =
+constexpr std::string_view kAutogradMagic =
     "KHA1";  // grammar: the members of AutogradEntry in their order, as wire.h writes them
-constexpr const char* kGroup = "aot_autograd";
+constexpr const char* kAutogradCounters = "aot_autograd";
 
 }  // namespace
 
 std::string AutogradEntry::encode() const {
   wire::Writer out;
-  out.raw(kMagic);
+  out.raw(kAutogradMagic);
   for (const auto* text : {&forward_key, &backward_key, &wrapper, &guards}) out.text(*text);
   out.integer(time_taken);
   return out.take();
 }
 
 Result<AutogradEntry> AutogradEntry::decode(std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) return fail(ErrorKind::bad_input, "not an autograd entry that this library stored");
-  wire::Reader in(bytes.substr(kMagic.size()));
+  if (!bytes.starts_with(kAutogradMagic))
+    return fail(ErrorKind::bad_input, "not an autograd entry that this library stored");
+  wire::Reader in(bytes.substr(kAutogradMagic.size()));
   AutogradEntry entry;
   for (auto* text : {&entry.forward_key, &entry.backward_key, &entry.wrapper, &entry.guards}) *text = in.text();
   entry.time_taken = in.integer();
@@ -41,9 +42,9 @@ std::optional<AutogradCache::Found> AutogradCache::lookup(const GraphRequest& re
                                  .compile = request.compile});
   auto entry =
       found.hit() ? AutogradEntry::decode(found.entry.bytes) : Result<AutogradEntry>(fail(ErrorKind::not_found, ""));
-  if (found.status == std::string_view("guard_miss")) counters().add(kGroup, "autograd_cache_guard_miss");
+  if (found.status == std::string_view("guard_miss")) counters().add(kAutogradCounters, "autograd_cache_guard_miss");
   if (!entry) {
-    counters().add(kGroup, "autograd_cache_miss");
+    counters().add(kAutogradCounters, "autograd_cache_miss");
     return {};
   }
   Found result{std::move(*entry), {}};
@@ -52,13 +53,13 @@ std::optional<AutogradCache::Found> AutogradCache::lookup(const GraphRequest& re
     auto graph = graphs_.lookup(
         {.key = *key, .hints = request.hints, .compile = request.compile, .extern_key = request.extern_key});
     if (!graph.entry) {
-      counters().add(kGroup, "autograd_cache_miss");
+      counters().add(kAutogradCounters, "autograd_cache_miss");
       return {};
     }
     result.graphs.push_back(std::move(*graph.entry));
   }
   if (artifacts_ != nullptr) static_cast<void>(artifacts_->record("aot_autograd", request.key, found.entry.bytes));
-  counters().add(kGroup, "autograd_cache_hit");
+  counters().add(kAutogradCounters, "autograd_cache_hit");
   return result;
 }
 
@@ -71,12 +72,12 @@ bool AutogradCache::save(const GraphRequest& request, const AutogradEntry& entry
                                   .bytes = bytes,
                                   .components = request.components,
                                   .cost = entry.time_taken});
-  if (stored) counters().add(kGroup, "autograd_cache_saved");
+  if (stored) counters().add(kAutogradCounters, "autograd_cache_saved");
   return stored.has_value();
 }
 
 void AutogradCache::bypass(const std::string& reason, const CompileId& compile) {
-  counters().add(kGroup, "autograd_cache_bypass");
+  counters().add(kAutogradCounters, "autograd_cache_bypass");
   LookupRecord record;
   record.layer = Layer::aot_autograd;
   record.outcome = Outcome::bypass;

@@ -16,8 +16,9 @@
 namespace keyhole {
 namespace {
 
-constexpr std::string_view kMagic = "KHG1";  // grammar: the members of GraphEntry in their order, as wire.h writes them
-constexpr const char* kGroup = "inductor";
+constexpr std::string_view kGraphMagic =
+    "KHG1";  // grammar: the members of GraphEntry in their order, as wire.h writes them
+constexpr const char* kGraphCounters = "inductor";
 
 template <class Map>
 void put_map(wire::Writer& out, const Map& map) {
@@ -90,7 +91,7 @@ void trace(const GraphEntry& entry) {
 
 std::string GraphEntry::encode() const {
   wire::Writer out;
-  out.raw(kMagic);
+  out.raw(kGraphMagic);
   each_member(
       *this, [&](const std::string& t) { out.text(t); },
       [&](const std::vector<std::string>& list) {
@@ -113,8 +114,8 @@ std::string GraphEntry::encode() const {
 }
 
 Result<GraphEntry> GraphEntry::decode(std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) return fail(ErrorKind::bad_input, "not a graph that this library stored");
-  wire::Reader in(bytes.substr(kMagic.size()));
+  if (!bytes.starts_with(kGraphMagic)) return fail(ErrorKind::bad_input, "not a graph that this library stored");
+  wire::Reader in(bytes.substr(kGraphMagic.size()));
   GraphEntry entry;
   each_member(
       entry, [&](std::string& t) { t = in.text(); },
@@ -158,7 +159,7 @@ std::string GraphInfo::json() const {
 GraphCache::GraphCache(ArtifactCache& store, Options options) : store_(store), options_(std::move(options)) {
   if (options_.cache_root.empty()) options_.cache_root = inductor_cache_root();
   if (!options_.triton_folder)
-    options_.triton_folder = [root = options_.cache_root](int device) { return triton_cache_folder(root, device); };
+    options_.triton_folder = [root = options_.cache_root](int device) { return triton_cache_dir(root, device); };
 }
 
 void GraphCache::tell(const char* event, const GraphInfo& info) {
@@ -171,16 +172,16 @@ Result<std::string> GraphCache::post_load(const GraphEntry& entry, GraphInfo& in
     TritonBundler bundler(options_.triton_folder);
     const auto metadata = bundler.read_and_emit(entry.triton, options_.load_static);
     info.triton_metadata = metadata.text();
-    if (!metadata.cached_kernel_names.empty()) counters().add(kGroup, "num_triton_bundles");
+    if (!metadata.cached_kernel_names.empty()) counters().add(kGraphCounters, "num_triton_bundles");
   }
-  const auto path = source_path(options_.cache_root, entry.code_key, "py");
+  const auto path = code_path(options_.cache_root, entry.code_key, "py");
   FileInfo there;
   if (os().stat(path.path, there) != 0) {
     if (auto written = write_atomic(path.path, entry.source, true); !written) return tl::unexpected(written.error());
-    counters().add(kGroup, "fxgraph_lookup_write_file");
+    counters().add(kGraphCounters, "fxgraph_lookup_write_file");
   }
   for (const auto& [name, n] : entry.metric_deltas) counters().add("metrics", name, n);
-  for (const auto& [name, n] : entry.counter_deltas) counters().add(kGroup, name, n);
+  for (const auto& [name, n] : entry.counter_deltas) counters().add(kGraphCounters, name, n);
   trace(entry);
   return path.path;
 }
@@ -231,14 +232,14 @@ GraphLookup GraphCache::lookup(const GraphRequest& request) {
     }
   }
   if (result.entry) {
-    counters().add(kGroup, "fxgraph_cache_hit");
+    counters().add(kGraphCounters, "fxgraph_cache_hit");
     result.info.state = GraphState::hit;
     result.info.time_saved = result.entry->time_taken;
     result.info.timeout_increase = add_ephemeral_timeout(result.entry->time_taken);
     if (options_.save_output_code) options_.save_output_code(result.entry->source);
     tell("fx_graph_cache_hit", result.info);
   } else {
-    counters().add(kGroup, "fxgraph_cache_miss");
+    counters().add(kGraphCounters, "fxgraph_cache_miss");
     result.info.state = GraphState::miss;
     tell("fx_graph_cache_miss", result.info);
   }
@@ -262,7 +263,7 @@ bool GraphCache::save(const GraphRequest& request, const GraphEntry& entry) {
     if (saved)
       remote_statistics().put("LocalFxGraphCache");
     else
-      counters().add(kGroup, "fxgraph_cache_write_error");
+      counters().add(kGraphCounters, "fxgraph_cache_write_error");
   }
   if (options_.remote != nullptr)
     options_.remote->put(request.key, {bytes, std::max<std::int64_t>(0, stored.time_taken) / 1'000'000});
@@ -274,7 +275,7 @@ GraphInfo GraphCache::bypass(const std::string& reason, const CompileId& compile
   info.state = GraphState::bypass;
   info.bypass_reason = reason;
   info.time = os().now();
-  counters().add(kGroup, "fxgraph_cache_bypass");
+  counters().add(kGraphCounters, "fxgraph_cache_bypass");
   LookupRecord record;
   record.outcome = Outcome::bypass;
   record.reason = reason;

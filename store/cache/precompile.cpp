@@ -15,15 +15,16 @@ namespace keyhole {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr std::string_view kMagic = "KHP1";  // grammar: the members of CacheEntry in their order, as wire.h writes them
-constexpr const char* kGroup = "dynamo_cache";
+constexpr std::string_view kPackageMagic =
+    "KHP1";  // grammar: the members of CacheEntry in their order, as wire.h writes them
+constexpr const char* kPackageCounters = "dynamo_cache";
 constexpr std::string_view kMast = "mast:";
 
 }  // namespace
 
 std::string CacheEntry::encode() const {
   wire::Writer out;
-  out.raw(kMagic);
+  out.raw(kPackageMagic);
   out.text(package.function);
   out.integer(package.first_line);
   out.text(package.device_type);
@@ -41,8 +42,8 @@ std::string CacheEntry::encode() const {
 }
 
 Result<CacheEntry> CacheEntry::decode(std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) return fail(ErrorKind::bad_input, "not a package that this library stored");
-  wire::Reader in(bytes.substr(kMagic.size()));
+  if (!bytes.starts_with(kPackageMagic)) return fail(ErrorKind::bad_input, "not a package that this library stored");
+  wire::Reader in(bytes.substr(kPackageMagic.size()));
   CacheEntry entry;
   entry.package.function = in.text();
   entry.package.first_line = in.integer();
@@ -175,11 +176,11 @@ Result<void> PackageStore::save(const std::string& id, const CacheEntry& entry) 
 std::optional<CacheEntry> PackageStore::load(const std::string& id) {
   const auto found = store_.get({.layer = Layer::dynamo, .key = id});
   if (!found.hit()) {
-    counters().add(kGroup, found.reason.empty() ? "dynamo_cache_miss" : "dynamo_cache_error");
+    counters().add(kPackageCounters, found.reason.empty() ? "dynamo_cache_miss" : "dynamo_cache_error");
     return {};
   }
   auto entry = CacheEntry::decode(found.entry.bytes);
-  counters().add(kGroup, entry ? "dynamo_cache_hit" : "dynamo_cache_error");
+  counters().add(kPackageCounters, entry ? "dynamo_cache_hit" : "dynamo_cache_error");
   if (!entry) return {};
   if (artifacts_ != nullptr) static_cast<void>(artifacts_->record("precompile", id, found.entry.bytes));
   return std::move(*entry);

@@ -2,7 +2,6 @@
 #include "keyhole/cache/source_files.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -15,76 +14,8 @@
 #include "keyhole/cache/counters.h"
 
 namespace keyhole {
-namespace {
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
-std::string absolute(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  char* cwd = getcwd(nullptr, 0);
-  std::string whole = std::string(cwd != nullptr ? cwd : "") + "/" + path;
-  std::free(cwd);
-  return whole;
-}
-
-std::string user_name() {
-  for (const char* name : {"LOGNAME", "USER", "LNAME", "USERNAME"})
-    if (auto user = variable(name); !user.empty()) return user;
-  const passwd* entry = getpwuid(getuid());
-  return entry != nullptr ? entry->pw_name : "uid_" + std::to_string(getuid());
-}
-
-std::string_view between(std::string_view text, std::size_t from, std::size_t to) {
-  if (from >= text.size()) return {};
-  return text.substr(from, to - from);
-}
-
-/// Length of the white space that begins at `at` in UTF-8; 0: none. The set of Python's str.isspace().
-std::size_t space_at(std::string_view s, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
-  const unsigned a = byte(at);
-  if ((a >= 0x09 && a <= 0x0d) || (a >= 0x1c && a <= 0x20)) return 1;
-  if (a == 0xc2 && (byte(at + 1) == 0x85 || byte(at + 1) == 0xa0)) return 2;
-  const unsigned three = a << 16 | byte(at + 1) << 8 | byte(at + 2);
-  if ((three >= 0xe28080 && three <= 0xe2808a) || three == 0xe280a8 || three == 0xe280a9 || three == 0xe280af ||
-      three == 0xe2819f || three == 0xe19a80 || three == 0xe38080)
-    return 3;
-  return 0;
-}
-
-}  // namespace
-
-std::string inductor_cache_root() {
-  if (auto root = variable("TORCHINDUCTOR_CACHE_DIR"); !root.empty()) return absolute(root);
-  std::string user = user_name();
-  for (auto& c : user)
-    if (std::string_view("\\/:*?\"<>|").find(c) != std::string_view::npos) c = '_';
-  auto temporary = variable("TMPDIR");
-  if (temporary.empty()) temporary = "/tmp";
-  return absolute(temporary + "/torchinductor_" + user);
-}
-
-std::string triton_cache_folder(const std::string& root, int device) {
-  if (auto folder = variable("TRITON_CACHE_DIR"); !folder.empty()) return folder;
-  return root + "/triton/" + std::to_string(device);
-}
-
-SourcePath source_path(const std::string& root, std::string_view basename, std::string_view ext,
-                       const std::string& folder) {
-  SourcePath p;
-  p.basename = basename;
-  if (folder.empty())
-    p.folder = root + "/" + std::string(between(basename, 1, 3));
-  else
-    p.folder = folder.starts_with('/') ? folder : root + "/" + folder;
-  p.path = p.folder + (p.folder.ends_with('/') ? "" : "/") + p.basename + "." + std::string(ext);
-  return p;
-}
-
-Result<SourcePath> write_source(const std::string& root, const SourceToWrite& source) {
+Result<CodePath> write_source(const std::string& root, const SourceToWrite& source) {
   std::string key(source.key);
   if (key.empty()) {
     HashContent stripped = source.content;
@@ -93,7 +24,7 @@ Result<SourcePath> write_source(const std::string& root, const SourceToWrite& so
     if (!hash) return tl::unexpected(hash.error());
     key = std::move(*hash);
   }
-  auto path = source_path(root, key, source.ext, source.folder);
+  auto path = code_path(root, key, source.ext, source.folder);
   FileInfo info;
   if (os().stat(path.path, info) == 0) return path;
   if (auto written = write_atomic(path.path, source.content.bytes, true); !written)
@@ -131,30 +62,9 @@ Result<void> write_atomic(const std::string& path, std::string_view bytes, bool 
   return tl::unexpected(os_error(code, "write the file", path));
 }
 
-std::string_view strip_text(std::string_view s) {
-  while (!s.empty()) {
-    const std::size_t n = space_at(s, 0);
-    if (n == 0) break;
-    s.remove_prefix(n);
-  }
-  for (;;) {
-    std::size_t n = 0;
-    for (const std::size_t size : {1, 2, 3})
-      if (s.size() >= size && space_at(s, s.size() - size) == size) n = size;
-    if (n == 0) return s;
-    s.remove_suffix(n);
-  }
-}
-
-std::string_view strip_bytes(std::string_view s) {
-  const auto first = s.find_first_not_of(" \t\n\r\v\f");
-  if (first == std::string_view::npos) return {};
-  return s.substr(first, s.find_last_not_of(" \t\n\r\v\f") - first + 1);
-}
-
 std::chrono::milliseconds FileLock::default_timeout() {
-  const auto seconds = variable("TORCHINDUCTOR_FILE_LOCK_TIMEOUT");
-  return std::chrono::seconds(seconds.empty() ? 600 : std::strtol(seconds.c_str(), nullptr, 10));
+  const char* seconds = std::getenv("TORCHINDUCTOR_FILE_LOCK_TIMEOUT");
+  return std::chrono::seconds(seconds == nullptr || *seconds == '\0' ? 600 : std::strtol(seconds, nullptr, 10));
 }
 
 Result<FileLock> FileLock::take(const std::string& folder, std::string_view key, std::chrono::milliseconds timeout) {

@@ -140,7 +140,7 @@ class Sweeper {
   }
 
   void texts() {
-    static constexpr const char* kReferences[] = {
+    static constexpr const char* kTextColumns[] = {
         "SELECT argv, cwd, env, git_commit, versions FROM run",
         "SELECT host, cache_dir, versions FROM process",
         "SELECT function, filename, recompile_reason, fail_reason FROM compile",
@@ -160,7 +160,7 @@ class Sweeper {
     {
       const Look look(db_);
       Marks used;
-      for (const char* columns : kReferences)
+      for (const char* columns : kTextColumns)
         for (Query q(db_, std::string(columns)); q.next();)
           for (int i = 0; i < q.columns(); ++i) used.add(q.integer(i));
       gone = unused("SELECT id FROM text", used);

@@ -8,7 +8,7 @@
 
 #include "file_bytes.h"
 #include "folder_listing.h"
-#include "json_depth.h"
+#include "json_text.h"
 #include "keyhole/ingest/inductor_entry.h"
 #include "keyhole/ingest/pickle.h"
 
@@ -38,10 +38,6 @@ Layer layer_of(ItemKind kind) {
       return Layer::dynamo;
   }
   return Layer::code;
-}
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 void damage(EntryRecord& entry, std::string reason) {
@@ -175,7 +171,7 @@ class Reader {
     const auto offset = parse_object(bytes, entry, file);
     if (entry.state != EntryState::ok) return offset;
     if (bytes.size() <= kMaxMetadata / 2) {
-      entry.metadata_json = dump(file);
+      entry.metadata_json = metadata_text(file);
       return -1;
     }
     Json operations = Json::object();
@@ -184,7 +180,7 @@ class Reader {
         if (operations.size() < 256) operations[name] = inputs.size();
       }
     }
-    entry.metadata_json = dump({{"input_sets_of_operation", operations}});
+    entry.metadata_json = metadata_text({{"input_sets_of_operation", operations}});
     return -1;
   }
 
@@ -192,7 +188,7 @@ class Reader {
     Json file;
     const auto offset = parse_object(bytes, entry, file);
     if (entry.state != EntryState::ok) return offset;
-    entry.metadata_json = dump(file);
+    entry.metadata_json = metadata_text(file);
     if (const auto ms = file.find("time_taken_ms"); ms != file.end() && ms->is_number_integer()) {
       const auto value = ms->get<std::int64_t>();
       if (value >= 0 && value < std::int64_t{1} << 40) entry.cost = value * 1'000'000;
@@ -212,7 +208,7 @@ class Reader {
     }
     Json meta = {{"value", document.root().display(2000)}};
     if (!suspicious.empty()) meta["suspicious"] = suspicious;
-    entry.metadata_json = dump(meta);
+    entry.metadata_json = metadata_text(meta);
     return -1;
   }
 
@@ -252,7 +248,7 @@ class Reader {
         if (!present(child)) damage(entry, fmt::format("{} names {}, which is not there", file, child));
       }
     }
-    entry.metadata_json = dump(meta);
+    entry.metadata_json = metadata_text(meta);
     if (entry.metadata_json.size() > kMaxMetadata) entry.metadata_json = R"({"cut":true})";
   }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "file_bytes.h"
+#include "json_text.h"
 #include "keyhole/ingest/pickle.h"
 #include "keyhole/key/debug_line.h"
 
@@ -21,10 +22,6 @@ using pickle::Value;
 constexpr std::size_t kMaxComponents = 1'000'000;  // a real key has about 640
 constexpr std::size_t kMaxListed = 256;
 constexpr std::int64_t kMaxDetail = std::int64_t{1} << 30;
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 std::string qualified(std::string_view module, std::string_view name) {
   return module.empty() && name.empty() ? "the result of a call" : fmt::format("{}.{}", module, name);
@@ -149,7 +146,7 @@ DecodedEntry decode_fx_entry(std::string_view bytes, ComponentPool& pool, EntryR
   Json meta = Json::object();
   fill_from_graph(document.root(), pool, entry, meta);
   put_suspicious(meta, document);
-  entry.metadata_json = dump(meta);
+  entry.metadata_json = metadata_text(meta);
   return out;
 }
 
@@ -187,7 +184,7 @@ DecodedEntry decode_aot_entry(std::string_view bytes, ComponentPool& pool, Entry
     bundled.state_reason = entry.state_reason;
     Json bundled_meta = {{"bundled_in", entry.key}};
     fill_from_graph(graph, pool, bundled, bundled_meta);
-    bundled.metadata_json = dump(bundled_meta);
+    bundled.metadata_json = metadata_text(bundled_meta);
     inner.push_back({{"part", part}, {"key", bundled.key}, {"bundled", true}});
     if (!bundled.key.empty()) out.bundled.push_back(std::move(bundled));
   }
@@ -196,7 +193,7 @@ DecodedEntry decode_aot_entry(std::string_view bytes, ComponentPool& pool, Entry
   if (forward_time) meta["forward_time_ns"] = *forward_time;
   if (backward_time) meta["backward_time_ns"] = *backward_time;
   put_suspicious(meta, document);
-  entry.metadata_json = dump(meta);
+  entry.metadata_json = metadata_text(meta);
   return out;
 }
 

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "file_bytes.h"
-#include "json_depth.h"
+#include "json_text.h"
 #include "keyhole/ingest/source.h"
 #include "keyhole/key/hash.h"
 

@@ -72,9 +72,9 @@ std::string inductor_cache_root() {
   return out;
 }
 
-std::string triton_cache_dir(int device_index) {
+std::string triton_cache_dir(std::string_view root, int device_index) {
   const std::string_view set = environment("TRITON_CACHE_DIR");
-  return !set.empty() ? std::string(set) : inductor_cache_root() + "/triton/" + std::to_string(device_index);
+  return !set.empty() ? std::string(set) : joined(joined(root, "triton"), std::to_string(device_index));
 }
 
 CodePath code_path(std::string_view root, std::string_view basename, std::string_view extension, std::string_view dir) {

@@ -133,7 +133,7 @@ class TestCodecache : public QObject {
       counters().clear();
       return run(session, program) && inductor("fxgraph_cache_hit") == 1;
     }));
-    const auto path = source_path(session.store.root + "/cache", program.compiled().code_key, "py").path;
+    const auto path = code_path(session.store.root + "/cache", program.compiled().code_key, "py").path;
     std::ofstream(path) << "edited";
     QVERIFY(in_process([&] {
       const auto found = session.graphs.lookup({.key = program.key()});

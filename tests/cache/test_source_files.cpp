@@ -22,16 +22,6 @@ std::string with_root(std::string text, const std::string& root) {
 class TestSourceFiles : public QObject {
   Q_OBJECT
  private slots:
-  void paths_are_those_of_pytorch() {
-    for (const auto& v : golden("get_path_vectors")) {
-      const auto p = source_path("<CACHE>", v.at("basename").get<std::string>(), v.at("extension").get<std::string>(),
-                                 v.at("specified_dir").get<std::string>());
-      QCOMPARE(p.basename, v.at("result").at(0).get<std::string>());
-      QCOMPARE(p.folder, v.at("result").at(1).get<std::string>());
-      QCOMPARE(p.path, v.at("result").at(2).get<std::string>());
-    }
-  }
-
   void writes_as_pytorch_does() {
     QTemporaryDir folder;
     const std::string root = folder.path().toStdString();
@@ -89,21 +79,6 @@ class TestSourceFiles : public QObject {
     QCOMPARE(QDir(folder.path()).entryList(QDir::Files | QDir::Hidden).size(), 1);
   }
 
-  void the_root_follows_the_environment() {
-    qputenv("TORCHINDUCTOR_CACHE_DIR", "/x/y");
-    QCOMPARE(inductor_cache_root(), std::string("/x/y"));
-    qunsetenv("TORCHINDUCTOR_CACHE_DIR");
-    qputenv("LOGNAME", "a/b:c");
-    qputenv("TMPDIR", "/t");
-    QCOMPARE(inductor_cache_root(), std::string("/t/torchinductor_a_b_c"));
-    qunsetenv("TMPDIR");
-    qunsetenv("TRITON_CACHE_DIR");
-    QCOMPARE(triton_cache_folder("/r", 1), std::string("/r/triton/1"));
-    qputenv("TRITON_CACHE_DIR", "/tt");
-    QCOMPARE(triton_cache_folder("/r", 1), std::string("/tt"));
-    qunsetenv("TRITON_CACHE_DIR");
-  }
-
   void a_lock_keeps_others_out_for_a_bounded_time() {
     QTemporaryDir folder;
     const std::string locks = folder.filePath("locks").toStdString();
@@ -121,13 +96,6 @@ class TestSourceFiles : public QObject {
     { const FileLock released = std::move(*mine); }
     QVERIFY(FileLock::take(locks, "k", std::chrono::milliseconds(0)));
     QVERIFY(std::filesystem::exists(locks + "/k.lock"));
-  }
-
-  void strips_what_python_strips() {
-    QCOMPARE(strip_text("\x1c foo\xe2\x80\x83\xc2\x85"), std::string_view("foo"));
-    QCOMPARE(strip_text(" \n\t"), std::string_view());
-    QCOMPARE(strip_text("\xe2\x80"), std::string_view("\xe2\x80"));
-    QCOMPARE(strip_bytes("\v\x1c x \f"), std::string_view("\x1c x"));
   }
 };
 

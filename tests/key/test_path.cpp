@@ -27,9 +27,9 @@ class TestPath : public QObject {
     qputenv("TORCHINDUCTOR_CACHE_DIR", "/some/where/");
     QCOMPARE(inductor_cache_root(), std::string("/some/where"));
     qunsetenv("TRITON_CACHE_DIR");
-    QCOMPARE(triton_cache_dir(1), std::string("/some/where/triton/1"));
+    QCOMPARE(triton_cache_dir("/some/where", 1), std::string("/some/where/triton/1"));
     qputenv("TRITON_CACHE_DIR", "rel/x");
-    QCOMPARE(triton_cache_dir(1), std::string("rel/x"));
+    QCOMPARE(triton_cache_dir("/some/where", 1), std::string("rel/x"));
     qunsetenv("TRITON_CACHE_DIR");
     qunsetenv("TORCHINDUCTOR_CACHE_DIR");
     qputenv("TMPDIR", "/");
@@ -43,6 +43,7 @@ class TestPath : public QObject {
   void stripping() {
     QCOMPARE(strip_text("\u2003 \u3000a\u00a0b\x1c\u0085\n"), std::string_view("a\u00a0b"));
     QCOMPARE(strip_text("\u2003\u3000"), std::string_view());
+    QCOMPARE(strip_text("\xe2\x80"), std::string_view("\xe2\x80"));  // a cut character is no space
     QCOMPARE(strip_text("é"), std::string_view("é"));
     QCOMPARE(strip_bytes(" \v\fa\x1c \r"), std::string_view("a\x1c"));
     QCOMPARE(strip_bytes(" \n"), std::string_view());

@@ -13,6 +13,8 @@
 
 namespace keyhole::inspector {
 
+inline constexpr Nanoseconds kSecond = 1'000'000'000;
+
 class Census {
  public:
   struct Cell {

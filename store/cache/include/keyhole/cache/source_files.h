@@ -8,22 +8,9 @@
 
 #include "keyhole/base/error.h"
 #include "keyhole/key/hash.h"
+#include "keyhole/key/path.h"
 
 namespace keyhole {
-
-/// TORCHINDUCTOR_CACHE_DIR, else <temporary folder>/torchinductor_<user>; absolute. Asked anew each time: a program may
-/// change the variable.
-[[nodiscard]] std::string inductor_cache_root();
-/// TRITON_CACHE_DIR as it is, else <root>/triton/<device>.
-[[nodiscard]] std::string triton_cache_folder(const std::string& root, int device);
-
-struct SourcePath {
-  std::string basename, folder, path;
-};
-/// Where `basename` with extension `ext` stands: in `folder` where that is absolute, in root/folder where it is
-/// relative, in root/basename[1:3] where it is empty.
-[[nodiscard]] SourcePath source_path(const std::string& root, std::string_view basename, std::string_view ext,
-                                     const std::string& folder = {});
 
 struct SourceToWrite {
   HashContent content = {};
@@ -34,17 +21,13 @@ struct SourceToWrite {
   std::string_view key = {};  ///< used as it is; empty: the hash of the stripped content
 };
 /// Writes the content, not stripped, where nothing stands yet: the first writer wins.
-Result<SourcePath> write_source(const std::string& root, const SourceToWrite& source);
+Result<CodePath> write_source(const std::string& root, const SourceToWrite& source);
 /// The same with extension txt; only the path.
 Result<std::string> write_text(const std::string& root, std::string_view text);
 
 /// Temporary name beside the file, then rename; mode 0666 less umask; no fsync. A kill leaves a file whose name begins
 /// with a dot, which readers of the folder pass over.
 Result<void> write_atomic(const std::string& path, std::string_view bytes, bool make_dirs = false);
-
-/// What Python's str.strip() and bytes.strip() leave.
-[[nodiscard]] std::string_view strip_text(std::string_view utf8);
-[[nodiscard]] std::string_view strip_bytes(std::string_view bytes);
 
 /// The lock of a key: <folder>/<key>.lock, flock(2), kept until the end of the scope. The file stays. What the lock
 /// protects must be looked for once more when it is held.

@@ -11,8 +11,8 @@ namespace keyhole {
 /// change while a program runs. Nothing is created.
 [[nodiscard]] std::string inductor_cache_root();
 
-/// TRITON_CACHE_DIR as it stands, else `<root>/triton/<device>`.
-[[nodiscard]] std::string triton_cache_dir(int device_index);
+/// TRITON_CACHE_DIR as it stands, else `<root>/triton/<device_index>`.
+[[nodiscard]] std::string triton_cache_dir(std::string_view root, int device_index);
 
 /// Where a file of a code cache stands.
 struct CodePath {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 
 namespace keyhole {
@@ -25,6 +27,11 @@ inline std::int64_t too_deep(std::string_view text, int limit = 64) {
     }
   }
   return -1;
+}
+
+/// One line, as metadata_json holds it; bytes that are no UTF-8 become U+FFFD.
+inline std::string metadata_text(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace keyhole
