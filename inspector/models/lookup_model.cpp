@@ -11,7 +11,7 @@ struct LookupColumnInfo {
   bool number;
   const char* help;
 };
-constexpr LookupColumnInfo kShownColumns[kShownColumns] = {
+constexpr LookupColumnInfo kShownColumns[kLookupColumns] = {
     {"Time", false, "when the cache was asked"},
     {"Outcome", false, "what became of it"},
     {"Layer", false, "which cache"},
@@ -91,7 +91,7 @@ bool LookupModel::is_number(int column) {
 }
 
 QVariant LookupModel::headerData(int section, Qt::Orientation orientation, int role) const {
-  if (orientation != Qt::Horizontal || section < 0 || section >= kShownColumns) return {};
+  if (orientation != Qt::Horizontal || section < 0 || section >= kLookupColumns) return {};
   const LookupColumnInfo& info = kShownColumns[section];
   if (role == Qt::DisplayRole) return QString::fromLatin1(info.title);
   if (role == Qt::ToolTipRole) return QString::fromLatin1(info.help);

@@ -20,7 +20,7 @@
 namespace keyhole::inspector {
 namespace {
 
-enum Channel { kRuns, kPairs, kDifference };
+enum CompareChannel { kRuns, kPairs, kDifference };
 constexpr std::size_t kRunsOffered = 500;
 constexpr std::size_t kMostLookups = 20'000;  // of one run that are compared
 

@@ -23,7 +23,7 @@
 namespace keyhole::inspector {
 namespace {
 
-enum Channel { kJobs, kDetails };
+enum CompileChannel { kJobs, kDetails };
 constexpr std::size_t kJobsShown = 1'000;
 
 QString outcome_words(const LookupRow& row) {

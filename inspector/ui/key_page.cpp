@@ -19,7 +19,7 @@
 namespace keyhole::inspector {
 namespace {
 
-enum Channel { kBreakdown, kChanging };
+enum KeyChannel { kBreakdown, kChanging };
 
 }  // namespace
 

@@ -19,7 +19,7 @@
 namespace keyhole::inspector {
 namespace {
 
-enum Channel { kOverview, kCauses };
+enum OverviewChannel { kOverview, kCauses };
 constexpr std::size_t kExplained = 400;  // the newest misses that the causes are taken from
 
 QString time_filter(qint64 begin, qint64 end) {
