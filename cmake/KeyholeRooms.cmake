@@ -60,10 +60,11 @@ endfunction()
 set(KEYHOLE_TEST_OPTIONS $<$<CONFIG:Release>:-O0> $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
   -UQT_TESTCASE_BUILDDIR -UQT_TESTCASE_SOURCEDIR)
 
-# keyhole_test(NAME USES target... [ENVIRONMENT VAR=value...]): tests/<room>/test_<name>.cpp, one Qt Test class a file.
+# keyhole_test(NAME USES target... [ENVIRONMENT VAR=value...] [COST seconds]): tests/<room>/test_<name>.cpp, one Qt Test
+# class a file. What takes long says so by COST and is begun first, so that no core waits for it at the end.
 # A test that skips all or part of itself says so by QSKIP; `./dev test` counts and names these.
 function(keyhole_test name)
-  cmake_parse_arguments(TEST "" "" "USES;ENVIRONMENT;LABELS" ${ARGN})
+  cmake_parse_arguments(TEST "" "COST" "USES;ENVIRONMENT;LABELS" ${ARGN})
   get_filename_component(room ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   set(target test_${room}_${name})
   # moc is called without include paths: it needs the class alone, and parsing what the file includes would take most
@@ -87,4 +88,7 @@ function(keyhole_test name)
   add_test(NAME ${room}.${name} COMMAND ${target})
   set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 300 LABELS "${room};${TEST_LABELS}"
     ENVIRONMENT "QT_QPA_PLATFORM=offscreen;${TEST_ENVIRONMENT}")
+  if(TEST_COST)
+    set_tests_properties(${room}.${name} PROPERTIES COST ${TEST_COST})
+  endif()
 endfunction()
