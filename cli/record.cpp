@@ -77,11 +77,8 @@ class Recording {
     for (const std::string& path : spool_.trace_files()) {
       auto& reader = readers_[path];
       if (!reader) {
-        TraceOptions options;
-        options.host = host_name();
-        options.growing = true;
-        auto opened = TraceReader::open(path, options, intake_.pool(), intake_);
-        if (!opened) continue;  // finish() tells
+        auto opened = open(path);
+        if (!opened) continue;  // finish() tries again
         reader = std::move(*opened);
       }
       (void)reader->poll();  // finish() tells
@@ -92,12 +89,24 @@ class Recording {
   /// Takes in the rest and notes how the program ended. All is durable then.
   Result<void> finish(int exit_status) {
     poll();
+    const auto end = [&](const std::string& path, TraceReader& reader) {
+      if (auto ended = reader.finish(); !ended) intake_.problem({path, -1, ended.error().what, ended.error().hint});
+    };
+    std::vector<std::string> done;
     for (auto& [path, reader] : readers_) {
-      if (!reader) {
-        intake_.problem({path, -1, "this is no trace", ""});
-        continue;
-      }
-      if (auto done = reader->finish(); !done) intake_.problem({path, -1, done.error().what, done.error().hint});
+      if (!reader) continue;
+      end(path, *reader);
+      reader.reset();
+      done.push_back(path);
+    }
+    // Of very many traces at once some found no descriptor, and the folder itself may not have been read to its end.
+    for (const std::string& path : spool_.trace_files()) {
+      if (std::binary_search(done.begin(), done.end(), path)) continue;
+      readers_.try_emplace(path);
+      if (auto reader = open(path))
+        end(path, **reader);
+      else
+        intake_.problem({path, -1, reader.error().what, reader.error().hint});
     }
     if (!spool_.log_file().empty())  // read together with the traces, whose lookups it adds to
       for (const std::string& path : spool_.leftovers()) (void)intake_.take(path, still_growing());
@@ -111,6 +120,13 @@ class Recording {
   void remove_spool() { spool_.remove(); }
 
  private:
+  Result<std::unique_ptr<TraceReader>> open(const std::string& path) {
+    TraceOptions options;
+    options.host = host_name();
+    options.growing = true;
+    return TraceReader::open(path, options, intake_.pool(), intake_);
+  }
+
   Spool spool_;
   std::unique_ptr<Recorder> recorder_;
   Intake intake_;

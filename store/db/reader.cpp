@@ -391,15 +391,19 @@ Result<std::vector<LookupRow>> Reader::baseline_candidates(const LookupRow& subj
   for (const auto set : order) {
     std::int64_t best = 0;
     std::optional<std::int64_t> best_time;
-    for (const char* sql :
-         {"SELECT id, time, layer FROM lookup WHERE component_set = ?1 AND id < ?2 ORDER BY id DESC LIMIT 16",
-          "SELECT id, time, layer FROM lookup WHERE component_set = ?1 AND id > ?2 ORDER BY id LIMIT 16"}) {
+    bool best_beside = false;  // of another process of the subject's run: tells less of what changed than a run before
+    for (const char* sql : {"SELECT l.id, l.time, l.layer, l.process, p.run FROM lookup l JOIN process p ON p.id = "
+                            "l.process WHERE l.component_set = ?1 AND l.id < ?2 ORDER BY l.id DESC LIMIT 32",
+                            "SELECT l.id, l.time, l.layer, l.process, p.run FROM lookup l JOIN process p ON p.id = "
+                            "l.process WHERE l.component_set = ?1 AND l.id > ?2 ORDER BY l.id LIMIT 32"}) {
       Query q(db, sql, set, subject.id);
       while (q.next()) {
         if (q.integer(2) != layer || !earlier(q.integer(0), q.maybe(1))) continue;
-        if (best == 0 || q.maybe(1) > best_time) {
+        const bool beside = q.integer(4) == subject.run && q.integer(3) != subject.process;
+        if (best == 0 || (beside == best_beside ? q.maybe(1) > best_time : best_beside)) {
           best = q.integer(0);
           best_time = q.maybe(1);
+          best_beside = beside;
         }
       }
     }

@@ -197,8 +197,11 @@ std::vector<Baseline> rank_baselines(const Case& c) {
       if (direction_of(*e.row) != direction) e.graph *= 0.95;  // the same program for inference and for training
     }
   }
+  // Another process of the same run tells less of what changed than the run before does, and another rank less yet.
   const auto distance = [&](const LookupRow& row) {
-    return static_cast<double>(std::abs(subject.run_order - row.run_order));
+    const double runs = static_cast<double>(std::abs(subject.run_order - row.run_order));
+    const double other = row.run == subject.run && row.process != subject.process ? 1.5 : 0;
+    return runs + other + (row.rank == subject.rank ? 0 : 0.25);
   };
   const auto total = [&](const Entry& e) { return e.score() + kRecency / (1 + distance(*e.row)); };
   std::stable_sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {

@@ -250,6 +250,19 @@ bool explain_found(const Case& c, Explanation& e) {
   return true;
 }
 
+/// Of two that missed a key at once: why neither found it.
+void tell_common_cause(const Case& c, Explanation& e) {
+  if (c.subject.record.components.empty()) return;
+  Comparison found = compare_with_baseline(c);
+  if (found.verdict != Verdict::key_differs) return;
+  const LookupRow& baseline = *found.ranked.front().row;
+  e.summary += "; both differ from " +
+               (baseline.run_name.empty() ? std::string("an earlier lookup") : "run " + baseline.run_name) + ": ";
+  e.summary += tell_causes(found.causes, kSummaryLimit - std::min(kSummaryLimit, characters(e.summary)));
+  e.summary = shorten(e.summary, kSummaryLimit);
+  e.causes = std::move(found.causes.causes);
+}
+
 void explain_miss(const Case& c, Explanation& e) {
   const LookupRecord& r = c.subject.record;
   if (r.status == "compile_failed") {
@@ -263,6 +276,7 @@ void explain_miss(const Case& c, Explanation& e) {
     e.summary = shorten(fate->what, kSummaryLimit);
     e.fix = fate->fix.empty() ? fix_of_verdict(e.verdict) : fate->fix;
     if (fate->earlier != nullptr) put_baseline(*fate->earlier, 1, "same key" + run_phrase(*fate->earlier), e);
+    if (fate->verdict == Verdict::race) tell_common_cause(c, e);
     return;
   }
   if (r.layer == Layer::autotune) {

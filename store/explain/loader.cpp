@@ -176,6 +176,9 @@ Result<void> CaseLoader::Impl::history(Case& c, std::optional<RowId> against) {
   };
   const bool known_key = std::any_of(c.entries.begin(), c.entries.end(), was_there) ||
                          std::any_of(c.same_key.begin(), c.same_key.end(), [&](const LookupRow& r) {
+                           // One that missed in the same run may have missed at the same time, for the same cause.
+                           if (r.run == subject.run && r.process != subject.process && looked_up_in_vain(r))
+                             return false;
                            return r.process != subject.process || !(r.record.compile == subject.record.compile);
                          });
   if (subject.component_set == 0 || (known_key && !against)) return {};

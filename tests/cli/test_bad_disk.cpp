@@ -97,6 +97,31 @@ class TestBadDisk : public QObject {
     QCOMPARE(ran->out.count("choose a folder that you may write"), 3);
   }
 
+  /// SQLite's log is no log on NFS: whoever writes is told so and where to go; what is there is read all the same.
+  void a_store_on_a_network_filesystem() {
+    Keyhole keyhole;
+    import_whole(keyhole);
+    keyhole.environment.insert("LD_PRELOAD", KEYHOLE_FAKE_NETWORK);
+    keyhole.environment.insert("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0");
+    keyhole.environment.insert("FAKE_NETWORK", keyhole.store());
+    for (const QStringList& command : {QStringList{"import", sample("after-change")},
+                                       QStringList{"record", "--", "touch", keyhole.folder.filePath("ran")},
+                                       QStringList{"gc", "--max-age", "0s"}, QStringList{"verify", "--repair"}}) {
+      const Ran ran = keyhole(command);
+      says_one_line(ran, "the store is on a network filesystem (NFS)");
+      QVERIFY2(ran.err.contains("KEYHOLE_STORE") || ran.err.contains("--store"), ran.told());  // the way out
+    }
+    QVERIFY(!QFile::exists(keyhole.folder.filePath("ran")));  // a recording that cannot be kept is not begun
+    for (const char* command : {"why", "log", "stats"}) {
+      const Ran ran = keyhole({command});
+      QVERIFY2(ran.status == 0 && !ran.out.isEmpty(), ran.told());
+    }
+    const Ran doctor = keyhole({"doctor"});
+    QVERIFY2(doctor.out.contains("NFS"), doctor.told());
+    keyhole.environment.insert("FAKE_NETWORK", "/nowhere");
+    import_whole(keyhole);
+  }
+
   void a_newer_store_is_read_and_never_written() {
     const Keyhole keyhole;
     import_whole(keyhole);

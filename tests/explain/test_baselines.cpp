@@ -57,6 +57,21 @@ class TestBaselines : public QObject {
     c.subject = w.lookup("D", mlp({{"cache_key_tag", "x"}}));
     QCOMPARE(explain(c).baseline->run_name, std::string("C"));
   }
+  /// Rank 1 is compared with the run before, not with what rank 0 hit a moment ago; and there with its own rank.
+  void the_run_before_goes_before_another_rank() {
+    World w;
+    LookupRow other = w.lookup("A", mlp());
+    LookupRow own = w.lookup("A", mlp());
+    LookupRow beside = w.lookup("B", mlp());
+    Case c = pair(other, w.lookup("B", mlp({{"cache_key_tag", "x"}})));
+    other.rank = beside.rank = 0;
+    own.rank = c.subject.rank = 1;
+    beside.process = 90;
+    c.candidates = {own, other, beside};
+    QCOMPARE(explain(c).baseline->id, own.id);
+    c.candidates = {beside};
+    QCOMPARE(explain(c).baseline->run_name, std::string("B"));
+  }
   /// A function of which no line stayed was "never seen", though its name, line and compile id were the same.
   void a_rewritten_function_is_the_same_function() {
     World w;

@@ -335,6 +335,24 @@ class TestVerdicts : public QObject {
     a.c.same_key[0].record.compile.frame = 3;
     QVERIFY(a.verdict() != Verdict::race);
   }
+  /// Two ranks that start together with another shape: a race by the clock, and the shape is why neither hit.
+  void of_a_race_the_common_cause_is_told() {
+    World w;
+    const LookupRow warm = w.lookup("A", mlp());
+    const LookupRow first = w.lookup("B", mlp({{"inductor_config[max_autotune]", "True"}}));
+    LookupRow second = w.lookup("B", mlp({{"inductor_config[max_autotune]", "True"}}));
+    second.process = 77;
+    second.record.time = first.record.time + 1'000'000;
+    Case c = pair(warm, second);
+    c.same_key = {first};
+    const Explanation e = explain(c);
+    QCOMPARE(e.verdict, Verdict::race);
+    QVERIFY2(e.summary.find("both differ from run A: inductor_config[max_autotune] False → True") != std::string::npos,
+             e.summary.c_str());
+    QCOMPARE(roots(e), std::vector<std::string>{"inductor_config[max_autotune]"});
+    c.candidates.clear();
+    QVERIFY(explain(c).causes.empty());
+  }
   void an_autograd_entry_that_lost_its_graph() {
     Again a;
     a.c.subject.record.layer = Layer::aot_autograd;

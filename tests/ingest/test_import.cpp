@@ -55,6 +55,28 @@ class TestImport : public QObject {
   }
 
  private slots:
+  void two_hundred_imports_leave_no_file_open() {
+    const QString folder = fresh();
+    put(folder, "run.log", kLog);
+    put(folder, "mega.bin", mega());
+    put(folder, "cache_key_factors.json", kFactors);
+    put(folder, "cache/fxgraph/ab/fabc/entry", "no pickle");
+    put(folder, "junk.gz", std::string("\x1f\x8b\x08\x00 cut short", 15));
+    const auto open_files = [] {
+      return QDir("/proc/self/fd").entryList(QDir::AllEntries | QDir::System | QDir::NoDotAndDotDot).size();
+    };
+    const auto threads = [] { return QDir("/proc/self/task").entryList(QDir::Dirs | QDir::NoDotAndDotDot).size(); };
+    const auto files_before = open_files(), threads_before = threads();
+    for (int i = 0; i < 200; ++i) {
+      CollectingSink sink;
+      ComponentPool pool;
+      QVERIFY(import_path(folder.toStdString(), {}, pool, sink));
+      if (i % 20 == 0) QVERIFY(import_path(KEYHOLE_SOURCE_DIR "/resources/sample/warm-up", {}, pool, sink));
+      QVERIFY(!import_path(folder.toStdString() + "/nothing", {}, pool, sink));
+    }
+    QCOMPARE(open_files(), files_before);
+    QCOMPARE(threads(), threads_before);
+  }
   void an_emptied_cache_folder_is_a_snapshot() {
     const std::string empty = fresh().toStdString();
     QVERIFY(QDir().mkpath(QString::fromStdString(empty)));
