@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many processes on one store: a cold start, puts and gets at once, kills at random moments.
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,6 +129,67 @@ class TestProcesses : public QObject {
       }
     }
     // Only what a killed put wrote before its row may be left over: files that nothing names.
+    const auto verified = verify_cache(store, true);
+    QVERIFY(verified);
+    for (const auto& problem : verified->problems)
+      QVERIFY2(problem.what == "nothing names this file", (problem.source + ": " + problem.what).c_str());
+  }
+
+  /// Eight at work, one after another killed and replaced: what was acknowledged is served, whoever died meanwhile.
+  /// KEYHOLE_KILL_SECONDS: for how long.
+  void killed_one_by_one() {
+    constexpr int kKeys = 4000, kWorkers = 8;
+    QTemporaryDir folder;
+    const std::string store = folder.filePath("store").toStdString();
+    void* shared = mmap(nullptr, kKeys, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    QVERIFY(shared != MAP_FAILED);
+    auto* stored = static_cast<std::atomic<char>*>(shared);
+    const auto start = [&](unsigned seed) {
+      const pid_t pid = fork();
+      if (pid != 0) return pid;
+      CacheOptions options;
+      options.inline_limit = 20200;
+      auto cache = ArtifactCache::open(store, options);
+      if (!cache) _exit(10);
+      for (;;) {
+        const int key = static_cast<int>((seed = seed * 1664525U + 1013904223U) >> 8) % kKeys;
+        const std::string name = "f" + std::to_string(key);
+        const bool there = stored[key] != 0;
+        const auto found = (*cache)->get({.key = name});
+        if (found.reason == "lock_timeout") continue;  // said so, and a miss
+        if (!found.reason.empty()) _exit(11);
+        if (found.hit() ? found.entry.bytes != content(key % 100, key) : there) _exit(12);
+        if (found.hit()) continue;
+        if (!(*cache)->put({.key = name, .bytes = content(key % 100, key)})) _exit(13);
+        stored[key] = 1;
+      }
+    };
+    std::vector<pid_t> pids;
+    unsigned seed = 0;
+    while (pids.size() < kWorkers) pids.push_back(start(++seed));
+    const char* given = std::getenv("KEYHOLE_KILL_SECONDS");
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(given != nullptr ? std::atoi(given) : 3);
+    int kills = 0;
+    for (; std::chrono::steady_clock::now() < until; ++kills) {
+      std::this_thread::sleep_for(std::chrono::microseconds(1000 + 7919 * (kills % 17)));
+      pid_t& victim = pids[static_cast<std::size_t>(kills * 5 % kWorkers)];
+      kill(victim, SIGKILL);
+      QCOMPARE(wait_for(victim), -SIGKILL);  // else it had ended by itself, with what it had seen
+      victim = start(++seed);
+    }
+    for (const pid_t pid : pids) kill(pid, SIGKILL);
+    for (const pid_t pid : pids) QCOMPARE(wait_for(pid), -SIGKILL);
+    auto cache = ArtifactCache::open(store);
+    QVERIFY2(cache, cache ? "" : cache.error().line().c_str());
+    int acknowledged = 0;
+    for (int key = 0; key < kKeys; ++key) {
+      if (stored[key] == 0) continue;
+      ++acknowledged;
+      QVERIFY((*cache)->get({.key = "f" + std::to_string(key)}).entry.bytes == content(key % 100, key));
+    }
+    munmap(shared, kKeys);
+    qInfo("%d kills, %d puts acknowledged and served", kills, acknowledged);
+    QVERIFY(acknowledged > 0);
     const auto verified = verify_cache(store, true);
     QVERIFY(verified);
     for (const auto& problem : verified->problems)
