@@ -81,7 +81,7 @@ class SearchPath {
 
   std::int64_t start_;
   std::unordered_set<std::string> asked_;
-  std::map<std::string, std::unique_ptr<Folder>> folders_;
+  std::unordered_map<std::string, std::unique_ptr<Folder>> folders_;
 };
 
 std::string_view without_dot(std::string_view path) {

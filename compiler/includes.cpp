@@ -2,7 +2,8 @@
 #include "includes.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <cstdint>
 #include <utility>
 
 namespace keyhole {
@@ -96,17 +97,34 @@ void each_call(std::string_view body, std::string_view word, Use use) {
   }
 }
 
-/// `.include "file"` of the assembler, the quote escaped or not. Not `set.include(x)`.
-bool includes_in_assembly(std::string_view text) {
-  constexpr std::string_view word = ".include";
-  for (std::size_t at = 0; at < text.size();) {
-    const void* found = memmem(text.data() + at, text.size() - at, word.data(), word.size());
-    if (found == nullptr) return false;
-    at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) + word.size();
-    const std::size_t next = std::min(text.find_first_not_of(" \t", at), text.size());
-    if (next < text.size() && (text[next] == '"' || text[next] == '\\')) return true;
-  }
-  return false;
+constexpr std::array<std::string_view, 5> kTelling = {"__TIME__", "__DATE__", "__TIMESTAMP__", ".incbin", ".include"};
+constexpr std::size_t kWindow = 7;  // no word is shorter
+
+/// How far a window may move whose last character is this one: Horspool, for all words at once.
+constexpr auto kShift = [] {
+  std::array<std::uint8_t, 256> shift{};
+  shift.fill(kWindow);
+  for (const auto word : kTelling)
+    for (std::size_t i = 0; i + 1 < kWindow; ++i) {
+      auto& s = shift[static_cast<unsigned char>(word[i])];
+      s = std::min(s, static_cast<std::uint8_t>(kWindow - 1 - i));
+    }
+  return shift;
+}();
+
+/// Calls `use` with each of these words and what stands behind it. One pass over texts of megabytes.
+template <class Use>
+void each_telling_word(std::string_view text, Use use) {
+  for (std::size_t last = kWindow - 1; last < text.size(); last += kShift[static_cast<unsigned char>(text[last])])
+    for (const auto word : kTelling)
+      if (text[last] == word[kWindow - 1] && text.substr(last - (kWindow - 1)).starts_with(word))
+        use(word, text.substr(last - (kWindow - 1) + word.size()));
+}
+
+/// What `.include` of the assembler begins with; not `set.include(x)`.
+bool begins_quoted(std::string_view text) {
+  const auto at = text.find_first_not_of(" \t");
+  return at != std::string_view::npos && (text[at] == '"' || text[at] == '\\');
 }
 
 bool is_condition(std::string_view name) {
@@ -117,12 +135,14 @@ bool is_condition(std::string_view name) {
 
 Asked questions_of(std::string_view text) {
   Asked asked;
-  const auto has = [&](std::string_view word) {
-    return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
-  };
-  asked.time = has("__TIME__") || has("__DATE__");
-  asked.timestamp = has("__TIMESTAMP__");
-  asked.unseen = has(".incbin") || includes_in_assembly(text);
+  each_telling_word(text, [&](std::string_view word, std::string_view rest) {
+    if (word == ".incbin" || (word == ".include" && begins_quoted(rest)))
+      asked.unseen = true;
+    else if (word == "__TIMESTAMP__")
+      asked.timestamp = true;
+    else if (word != ".include")
+      asked.time = true;
+  });
   for (const std::string_view hash : {"%:", "\?\?="})
     for (auto at = text.find(hash); at != std::string_view::npos && !asked.digraphs; at = text.find(hash, at + 1))
       asked.digraphs = begins_line(text, at);

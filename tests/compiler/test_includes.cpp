@@ -41,6 +41,24 @@ class TestIncludes : public QObject {
     QVERIFY(!asks_hidden("#if HAS(<x>) || HAS (\"y\")\n", wrappers));
   }
 
+  /// Wherever it stands, and whatever stands before it.
+  void tellingWordsAreFoundEverywhere() {
+    for (const std::string word : {"__TIME__", "__DATE__", "__TIMESTAMP__", ".incbin"})
+      for (const std::string before :
+           {"", "_", "__", "___", "x.in", ".includ", "__TIME", "__DAT", "S", "d__TIM", "...."})
+        for (std::size_t pad = 0; pad < 9; ++pad) {
+          const auto asked = questions_of(std::string(pad, 'e') + before + word);
+          QVERIFY2((word == ".incbin"         ? asked.unseen
+                    : word == "__TIMESTAMP__" ? asked.timestamp
+                                              : asked.time),
+                   (before + word).c_str());
+        }
+    for (const char* other : {"__TIME_", "__DATE", "_TIME__", ".incbi", ".include <x>", "__TIMESTAMP_ _"}) {
+      const auto asked = questions_of(other);
+      QVERIFY2(!asked.time && !asked.timestamp && !asked.unseen, other);
+    }
+  }
+
   void macrosOfTheTime() {
     QVERIFY(questions_of("f(__DATE__);").time);
     QVERIFY(questions_of("f(__TIMESTAMP__);").timestamp);
