@@ -335,12 +335,13 @@ ChainView::ChainView(QWidget* parent) : QWidget(parent) {
   setFocusPolicy(Qt::StrongFocus);
 }
 
-void ChainView::set(std::vector<ChainLink> links, RowId current) {
+void ChainView::set(std::vector<ChainLink> links, QStringList names, RowId current) {
   links_ = std::move(links);
+  names_ = std::move(names);
   current_ = current;
   focus_ = 0;
   QStringList words;
-  for (const ChainLink& link : links_) words << title_of(link.layer) + u' ' + title_of(link.outcome);
+  for (std::size_t i = 0; i < links_.size(); ++i) words << names_[qsizetype(i)] + u' ' + title_of(links_[i].outcome);
   setAccessibleDescription(words.join(QStringLiteral(", ")));
   updateGeometry();
   update();
@@ -349,8 +350,8 @@ void ChainView::set(std::vector<ChainLink> links, RowId current) {
 std::vector<QRectF> ChainView::boxes() const {
   std::vector<QRectF> boxes;
   double x = 2, y = 2;
-  for (const ChainLink& link : links_) {
-    const double w = fontMetrics().horizontalAdvance(title_of(link.layer)) + 38;
+  for (const QString& name : names_) {
+    const double w = fontMetrics().horizontalAdvance(name) + 38;
     if (x + w > width() && x > 2) x = 2, y += kChainHeight + 4;
     boxes.emplace_back(x, y, w, kChainHeight - 4);
     x += w + 22;
@@ -376,7 +377,7 @@ void ChainView::paintEvent(QPaintEvent*) {
     p.drawRoundedRect(all[i].adjusted(0.5, 0.5, -0.5, -0.5), 4, 4);
     draw_outcome(p, {all[i].left() + 14, all[i].center().y()}, 10, link.outcome, theme.of(link.outcome));
     p.setPen(theme.text);
-    p.drawText(all[i].adjusted(26, 0, -4, 0), Qt::AlignVCenter | Qt::AlignLeft, title_of(link.layer));
+    p.drawText(all[i].adjusted(26, 0, -4, 0), Qt::AlignVCenter | Qt::AlignLeft, names_[qsizetype(i)]);
     if (i + 1 < all.size() && all[i + 1].top() == all[i].top()) {
       const double y = all[i].center().y(), x = all[i].right() + 4;
       p.setPen(QPen(theme.faint, 1.2));

@@ -61,6 +61,7 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent)
   bar->addWidget(make_label(QStringLiteral("After"), "muted"));
   bar->addWidget(after_, 1);
   layout->addLayout(bar);
+  sentence_->setWordWrap(true);
   layout->addWidget(sentence_);
   pairs_view_ = make_tree(pairs_, QStringLiteral("Lookups of both runs"), workspace_);
   pairs_view_->setRootIsDecorated(false);
@@ -70,7 +71,7 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent)
   auto* below = new QSplitter(Qt::Horizontal);
   below->addWidget(changes_view_);
   below->addWidget(diff_);
-  below->setSizes({380, 700});
+  below->setSizes({440, 640});
   auto* lower = new QWidget;
   auto* lower_layout = new QVBoxLayout(lower);
   lower_layout->setContentsMargins(0, 4, 0, 0);
@@ -273,7 +274,7 @@ void ComparePage::show_change(const QModelIndex& index) {
                                                  "the same compile tells more."));
         const bool none = rows.empty();
         changes_->set(std::move(rows));
-        changes_view_->header()->resizeSection(0, 220);
+        changes_view_->header()->resizeSection(0, 300);
         if (none)
           diff_->set_message(recorded ? QStringLiteral("Every component is equal.")
                                       : QStringLiteral("Nothing to set side by side."));

@@ -92,8 +92,17 @@ void DiffView::resizeEvent(QResizeEvent*) {
 }
 
 void DiffView::paintEvent(QPaintEvent*) {
-  const Theme& theme = Theme::of(*this);
   QPainter p(viewport());
+  draw(p);
+  if (!hasFocus()) return;
+  p.setClipping(false);
+  p.setBrush(Qt::NoBrush);
+  p.setPen(Theme::of(*this).accent);
+  p.drawRect(viewport()->rect().adjusted(0, 0, -1, -1));
+}
+
+void DiffView::draw(QPainter& p) {
+  const Theme& theme = Theme::of(*this);
   p.fillRect(viewport()->rect(), theme.surface);
   if (!message_.isEmpty()) {
     p.setPen(theme.muted);

@@ -40,8 +40,10 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
                               LookupColumn::saved, LookupColumn::duration, LookupColumn::reason})
       view_->setColumnHidden(int(hidden), true);
     const std::pair<LookupColumn, int> narrow[] = {
-        {LookupColumn::outcome, 92}, {LookupColumn::layer, 126}, {LookupColumn::cost, 64}, {LookupColumn::compile, 58}};
+        {LookupColumn::outcome, 88}, {LookupColumn::layer, 140}, {LookupColumn::cost, 66}, {LookupColumn::compile, 66}};
     for (const auto& [column, width] : narrow) view_->setColumnWidth(int(column), width);
+    view_->horizontalHeader()->setStretchLastSection(false);
+    view_->horizontalHeader()->setSectionResizeMode(int(LookupColumn::run), QHeaderView::Stretch);
     view_->horizontalHeader()->moveSection(view_->horizontalHeader()->visualIndex(int(LookupColumn::cost)), 3);
     view_->horizontalHeader()->moveSection(view_->horizontalHeader()->visualIndex(int(LookupColumn::run)),
                                            kLookupColumns - 1);

@@ -87,6 +87,7 @@ MainWindow::MainWindow(QWidget* parent)
   layout->addWidget(stack_, 1);
   setCentralWidget(centre);
   jump_ = new JumpBox(workspace_, centre);
+  state_->setContentsMargins(8, 0, 0, 0);
   statusBar()->addWidget(state_, 1);
   statusBar()->setSizeGripEnabled(false);
   make_menus();
@@ -135,7 +136,7 @@ QWidget* MainWindow::make_top() {
     button->setProperty("flat", true);
     button->setIcon(action_icon(icon, *this));
     button->setAccessibleName(name);
-    button->setFixedWidth(32);
+    button->setFixedWidth(34);
     row->addWidget(button, 0, Qt::AlignTop);
     return button;
   };
@@ -200,7 +201,7 @@ QWidget* MainWindow::make_start() {
   inner->addWidget(make_label(QStringLiteral("Recent stores"), "heading"));
   recent_ = new QListWidget;
   recent_->setAccessibleName(QStringLiteral("Recent stores"));
-  recent_->setMinimumHeight(180);
+  recent_->setMinimumHeight(90);
   inner->addWidget(recent_, 3);
   inner->addStretch(1);
   auto* centred = new QHBoxLayout;
@@ -242,7 +243,7 @@ QWidget* MainWindow::make_diagnose() {
   explain_tabs_->addTab(new KeyPage(workspace_), QStringLiteral("Key"));
   diagnose_top_->addWidget(left);
   diagnose_top_->addWidget(explain_tabs_);
-  diagnose_top_->setSizes({420, 860});
+  diagnose_top_->setSizes({460, 820});
   diagnose_top_->setChildrenCollapsible(false);
   diagnose_->addWidget(diagnose_top_);
   diagnose_->addWidget(new TimelinePanel(workspace_));

@@ -88,12 +88,12 @@ QString style_sheet(const Theme& t) {
     QListView::item { padding: 4px 6px; }
     QHeaderView { background: @surface; border: 0; }
     QHeaderView::section { background: @surface; color: @muted; border: 0; border-bottom: 1px solid @border;
-      padding: 5px 4px; }
+      padding: 5px 6px; }
     QTableCornerButton::section { background: @surface; border: 0; }
     QLineEdit, QPlainTextEdit, QTextEdit { background: @surface; border: 1px solid @border; border-radius: 4px;
       padding: 4px 6px; }
     QPlainTextEdit, QTextEdit { padding: 0; }
-    QLineEdit:focus { border: 1px solid @accent; }
+    QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus { border: 1px solid @accent; }
     QFrame#card QAbstractItemView { border: 0; }
     QLineEdit[wrong="true"] { border: 1px solid @error; }
     QPushButton, QToolButton { background: @raised; border: 1px solid @border; border-radius: 4px; padding: 4px 10px; }
@@ -102,7 +102,8 @@ QString style_sheet(const Theme& t) {
     QPushButton:focus, QToolButton:focus { border: 1px solid @accent; }
     QPushButton:disabled, QToolButton:disabled { color: @faint; }
     QPushButton[primary="true"] { background: @accent; color: @accent_text; border: 1px solid @accent; }
-    QPushButton[flat="true"], QToolButton[flat="true"] { background: transparent; border: 1px solid transparent; }
+    QPushButton[flat="true"], QToolButton[flat="true"] { background: transparent; border: 1px solid transparent;
+      padding: 4px 6px; }
     QPushButton[flat="true"]:hover, QToolButton[flat="true"]:hover { background: @accent_soft; }
     QPushButton[flat="true"]:focus, QToolButton[flat="true"]:focus { border: 1px solid @accent; }
     QPushButton[link="true"] { background: transparent; border: 0; color: @accent; padding: 1px 2px; text-align: left; }

@@ -53,7 +53,7 @@ TimelineView::TimelineView(QWidget* parent) : QAbstractScrollArea(parent) {
   setFrameShape(QFrame::NoFrame);
   setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   viewport()->setMouseTracking(true);
-  setMinimumHeight(kAxisHeight + 2 * kLaneHeight);
+  setMinimumHeight(kAxisHeight + kLaneHeight);
 }
 
 void TimelineView::set_timeline(TimelinePtr timeline) {
@@ -191,9 +191,10 @@ void TimelineView::paintEvent(QPaintEvent*) {
     const int x = left + int(w.x_of(t));
     p.setPen(theme.grid);
     p.drawLine(x, kAxisHeight - 4, x, area.bottom());
+    const QString text = tick_text(t, step, timeline_->aligned());
+    if (x + 4 + p.fontMetrics().horizontalAdvance(text) > area.right()) continue;
     p.setPen(theme.muted);
-    p.drawText(QRect(x + 4, 0, 110, kAxisHeight), Qt::AlignVCenter | Qt::AlignLeft,
-               tick_text(t, step, timeline_->aligned()));
+    p.drawText(QRect(x + 4, 0, 110, kAxisHeight), Qt::AlignVCenter | Qt::AlignLeft, text);
   }
 
   p.setClipRect(QRect(0, kAxisHeight, area.width(), area.height() - kAxisHeight));

@@ -91,14 +91,14 @@ WhyPage::WhyPage(Workspace& workspace, QWidget* parent)
     label->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
     head_layout->addWidget(label);
   }
+  for (QLabel* label : {where_, baseline_}) label->setWordWrap(true);
   icon_->setAccessibleName(QStringLiteral("Outcome"));
   sentence_->setAccessibleName(QStringLiteral("Why"));
   fix_->setAccessibleName(QStringLiteral("What to do"));
   auto* baseline_row = new QHBoxLayout;
-  baseline_row->addWidget(baseline_);
+  baseline_row->addWidget(baseline_, 1);
   baseline_row->addWidget(change_);
   baseline_row->addWidget(reset_);
-  baseline_row->addStretch();
   change_->setAccessibleName(QStringLiteral("Change the baseline"));
   reset_->setAccessibleName(QStringLiteral("Back to the best baseline"));
   head_layout->addLayout(baseline_row);
@@ -114,6 +114,9 @@ WhyPage::WhyPage(Workspace& workspace, QWidget* parent)
 
   middle_ = new QSplitter(Qt::Horizontal);
   causes_view_ = make_tree(causes_, QStringLiteral("Causes"), workspace_);
+  causes_view_->header()->setStretchLastSection(false);
+  causes_view_->header()->setSectionResizeMode(0, QHeaderView::Stretch);
+  causes_view_->header()->setSectionResizeMode(1, QHeaderView::ResizeToContents);
   middle_->addWidget(causes_view_);
   middle_->addWidget(diff_);
   middle_->setSizes({340, 560});
@@ -186,6 +189,9 @@ void WhyPage::load() {
         auto explanation = source.explanation(id, against);
         if (!explanation) return tl::unexpected(explanation.error());
         answer.explanation = std::move(*explanation);
+        for (const ChainLink& link : answer.explanation.chain)
+          if (auto row = source.lookup(link.lookup); row && *row)
+            answer.directions[link.lookup] = (*row)->record.direction;
         for (const Scored& scored : answer.explanation.candidates) {
           if (ticket.stale()) break;
           auto row = source.lookup(scored.lookup);
@@ -254,7 +260,12 @@ void WhyPage::show_answer(Answer answer) {
                    [](const ChainLink& a, const ChainLink& b) { return a.layer < b.layer; });
   chain_->setVisible(chain.size() > 1);
   chain_label_->setVisible(chain.size() > 1);
-  chain_->set(std::move(chain), row.id);
+  QStringList names;
+  for (const ChainLink& link : chain) {
+    const Direction direction = link.lookup == row.id ? row.record.direction : answer_.directions[link.lookup];
+    names << (title_of(link.layer) + u' ' + title_of(direction)).trimmed();
+  }
+  chain_->set(std::move(chain), std::move(names), row.id);
   causes_view_->setVisible(causes_->rowCount() > 0);
   middle_->setVisible(e.guards.empty() || causes_->rowCount() > 0);
 }
@@ -302,7 +313,8 @@ void WhyPage::show_causes() {
       change = texts(*found->second);
     change.note = text_of(cause.note);
     Cell name(text_of(cause.component), cause.role == Role::root ? CellStyle::strong : CellStyle::normal);
-    name.tip = QStringLiteral("%1 → %2").arg(one_line(text_of(cause.before)), one_line(text_of(cause.after)));
+    name.tip =
+        QStringLiteral("%1\n%2 → %3").arg(name.text, one_line(text_of(cause.before)), one_line(text_of(cause.after)));
     Cell kind(text_of(cause.cause_class), CellStyle::muted);
     kind.tip = cause.certainty == Certainty::proven
                    ? QStringLiteral("proven: putting the old value back gives the old key")
@@ -348,7 +360,6 @@ void WhyPage::show_causes() {
   add(all, QStringLiteral("All changed components"), answer_.difference ? answer_.difference->changes.size() : 0);
   causes_->set(std::move(rows));
   causes_view_->expand(causes_->index(0, 0));
-  causes_view_->header()->resizeSection(0, 250);
   if (causes_->rowCount() > 0) {
     causes_view_->setCurrentIndex(causes_->index(0, 0, causes_->index(0, 0)));
   } else {

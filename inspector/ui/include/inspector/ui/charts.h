@@ -87,7 +87,8 @@ class ChainView : public QWidget {
   Q_OBJECT
  public:
   explicit ChainView(QWidget* parent = nullptr);
-  void set(std::vector<ChainLink> links, RowId current);
+  /// `names` stand beside `links`.
+  void set(std::vector<ChainLink> links, QStringList names, RowId current);
   QSize sizeHint() const override;
   QSize minimumSizeHint() const override { return {200, sizeHint().height()}; }
 
@@ -102,6 +103,7 @@ class ChainView : public QWidget {
  private:
   [[nodiscard]] std::vector<QRectF> boxes() const;
   std::vector<ChainLink> links_;
+  QStringList names_;
   RowId current_ = 0;
   int focus_ = 0;
 };

@@ -25,6 +25,7 @@ class DiffView : public QAbstractScrollArea {
   void keyPressEvent(QKeyEvent* event) override;
 
  private:
+  void draw(QPainter& painter);
   void arrange();
   [[nodiscard]] int line_height() const;
   void set_context(int context);

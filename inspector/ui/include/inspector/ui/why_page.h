@@ -32,7 +32,8 @@ class WhyPage : public Page {
   struct Answer {
     LookupRow subject;
     Explanation explanation;
-    std::vector<LookupRow> candidates;  ///< beside explanation.candidates
+    std::vector<LookupRow> candidates;      ///< beside explanation.candidates
+    std::map<RowId, Direction> directions;  ///< of the lookups of explanation.chain
     std::optional<KeyDifference> difference;
   };
   void show_answer(Answer answer);
