@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <tuple>
 
 #include "inspector/core/format.h"
+#include "keyhole/cache/maintenance.h"
 #include "keyhole/db/store.h"
 #include "keyhole/explain/loader.h"
 #include "keyhole/explain/summary.h"
@@ -260,6 +262,10 @@ Result<CompileTexts> StoreSource::texts(RowId id) {
 }
 
 Result<std::unique_ptr<Source>> open_store(const std::string& folder) {
+  // What compiles noted of the store's own cache; a store that cannot be written is read as it is.
+  struct stat s {};
+  if (::stat((folder + "/cache.db").c_str(), &s) == 0)
+    static_cast<void>(take_in_journals(folder, std::chrono::milliseconds(50)));
   auto reader = Reader::open(folder);
   if (!reader) return tl::unexpected(reader.error());
   reader->save_memory();

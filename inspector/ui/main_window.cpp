@@ -407,7 +407,9 @@ void MainWindow::show_store(const QString& folder) {
 }
 
 bool MainWindow::is_store(const QString& folder) {
-  return QFileInfo::exists(folder + QStringLiteral("/history.db"));
+  // A folder that only compiles wrote to has no history until somebody opens it.
+  return QFileInfo::exists(folder + QStringLiteral("/history.db")) ||
+         QFileInfo::exists(folder + QStringLiteral("/cache.db"));
 }
 
 void MainWindow::open_paths(const QStringList& paths) {

@@ -22,6 +22,7 @@
 #include "inspector/ui/main_window.h"
 #include "inspector/ui/timeline_view.h"
 #include "inspector/ui/views.h"
+#include "keyhole/cache/artifact_cache.h"
 #include "made_store.h"
 
 using namespace keyhole;
@@ -312,6 +313,25 @@ class TestWindow : public QObject {
     QTRY_COMPARE(tabs->tabText(1), QStringLiteral("Files (2)"));
     QTest::mouseClick(named<QPushButton>(window, QStringLiteral("Why this compile went as it did")), Qt::LeftButton);
     QCOMPARE(window.workspace().place().page, PageId::diagnose);
+  }
+
+  // Such a folder has no history until somebody takes in what the compiles noted.
+  void a_store_that_only_a_cache_wrote_opens() {
+    const QTemporaryDir folder;
+    const QString path = folder.filePath(QStringLiteral("store"));
+    {
+      auto cache = ArtifactCache::open(path.toStdString());
+      QVERIFY(cache);
+      QVERIFY(!(*cache)->get({.layer = Layer::code, .key = "kabc"}).hit());
+    }
+    QVERIFY(!QFile::exists(path + QStringLiteral("/history.db")));
+    QVERIFY(MainWindow::is_store(path));
+    MainWindow window;
+    window.show();
+    window.open_paths({path});
+    window.workspace().go(PageId::history);
+    QTableView* table = nullptr;
+    QTRY_VERIFY((table = named<QTableView>(window, QStringLiteral("Lookups"))) && table->model()->rowCount() == 1);
   }
 
   void layouts_are_remembered() {
