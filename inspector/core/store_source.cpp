@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <tuple>
 
 #include "inspector/core/format.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr std::size_t kKeysCompared = 500;
 constexpr std::size_t kLookupsCompared = 1'000;
 constexpr std::size_t kBatch = 2'000;
+constexpr std::chrono::milliseconds kTakingIn{200};
 
 }  // namespace
 
@@ -263,9 +265,11 @@ Result<CompileTexts> StoreSource::texts(RowId id) {
 
 Result<std::unique_ptr<Source>> open_store(const std::string& folder) {
   // What compiles noted of the store's own cache; a store that cannot be written is read as it is.
+  // Three threads open a store: one takes in, and the others wait, for it may be what makes the history.
+  static std::mutex taking;
   struct stat s {};
-  if (::stat((folder + "/cache.db").c_str(), &s) == 0)
-    static_cast<void>(take_in_journals(folder, std::chrono::milliseconds(50)));
+  if (const std::lock_guard lock(taking); ::stat((folder + "/cache.db").c_str(), &s) == 0)
+    static_cast<void>(take_in_journals(folder, kTakingIn));
   auto reader = Reader::open(folder);
   if (!reader) return tl::unexpected(reader.error());
   reader->save_memory();

@@ -256,8 +256,9 @@ void WhyPage::show_answer(Answer answer) {
   // The lookup stands among the other layers of its compile, the outermost first.
   std::vector<ChainLink> chain = e.chain;
   chain.push_back({row.record.layer, row.record.outcome, row.id});
-  std::stable_sort(chain.begin(), chain.end(),
-                   [](const ChainLink& a, const ChainLink& b) { return a.layer < b.layer; });
+  std::stable_sort(chain.begin(), chain.end(), [](const ChainLink& a, const ChainLink& b) {
+    return std::pair(a.layer, a.lookup) < std::pair(b.layer, b.lookup);
+  });
   chain_->setVisible(chain.size() > 1);
   chain_label_->setVisible(chain.size() > 1);
   QStringList names;
