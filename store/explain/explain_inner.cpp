@@ -129,6 +129,19 @@ void explain_by_inner(const Case& c, Explanation& e) {
                         kSummaryLimit);
     return;
   }
+  for (const Case& inner : c.inner) {
+    if (inner.subject.id != served->id) continue;
+    const auto beside = std::find_if(inner.same_key.begin(), inner.same_key.end(), [&](const LookupRow& r) {
+      return r.run == c.subject.run && r.process != c.subject.process && is_miss(r);
+    });
+    if (beside == inner.same_key.end()) continue;
+    e.summary = "the inner fx_graph was served by what " +
+                (beside->rank ? "rank " + std::to_string(*beside->rank) : std::string("another process")) +
+                " of the same run had compiled a moment before: that lookup tells the cause";
+    e.fix = fix_of_verdict(Verdict::race);
+    put_baseline(*beside, 1, "the same inner graph", e);
+    return;
+  }
   // The inner graph was served, so what differs is of AOTAutograd alone; texts of an earlier compile of it may tell.
   e.summary =
       "the inner fx_graph was a hit: only what AOTAutograd's key holds beyond it differs (names in the program, "

@@ -209,6 +209,10 @@ Result<Case> CaseLoader::Impl::load(LookupRow subject, std::optional<RowId> agai
   if (auto filled = fill(c.subject); !filled) return tl::unexpected(filled.error());
   c.texts = [this](const LookupRow& row, TextKind kind) { return texts_of(row, kind); };
   c.process = [this](const LookupRow& row) { return process_of(row); };
+  c.failure = [this](const LookupRow& row) {
+    auto compile = reader.compile(row.process, row.record.compile);
+    return compile && *compile ? (*compile)->record.fail_reason : std::string();
+  };
   c.compile_of = [this](const LookupRow& row) {
     auto rows = reader.lookups_of_compile(row.process, row.record.compile);
     return rows ? std::move(*rows) : std::vector<LookupRow>{};

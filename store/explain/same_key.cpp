@@ -14,6 +14,8 @@
 
 #include <algorithm>
 
+#include "bypass.h"
+
 namespace keyhole::explain_detail {
 namespace {
 
@@ -183,6 +185,15 @@ std::optional<Fate> fate_of_key(const Case& c) {
       fate.what = "another process (" +
                   (here_before->rank ? "rank " + std::to_string(*here_before->rank) : run_of(*here_before)) +
                   ") missed the same key and was still compiling it";
+      return fate;
+    }
+  }
+  if (here_before != nullptr && served == nullptr && !entry_here && c.failure) {
+    const std::string failed = c.failure(*here_before);
+    if (!failed.empty() && failed.rfind("started over", 0) != 0) {
+      fate.verdict = Verdict::never_saved;
+      fate.what = "it missed in " + run_of(*here_before) + ", whose compile failed: " + normalise_reason(failed);
+      fate.fix = "let the compile of the warm-up end well: what failed left nothing";
       return fate;
     }
   }

@@ -335,6 +335,40 @@ class TestVerdicts : public QObject {
     a.c.same_key[0].record.compile.frame = 3;
     QVERIFY(a.verdict() != Verdict::race);
   }
+  /// It was told as evicted: the folder, looked at since, did not hold it.
+  void never_saved_where_the_compile_failed() {
+    Again a;
+    a.c.snapshots = {a.snapshot(a.between(), 1, "/cache")};
+    QCOMPARE(a.verdict(), Verdict::evicted);
+    a.c.failure = [](const LookupRow&) { return std::string("InductorError: RuntimeError: boom at 0x7f322a90f2e0"); };
+    const Explanation e = explain(a.c);
+    QCOMPARE(e.verdict, Verdict::never_saved);
+    QVERIFY2(e.summary.find("whose compile failed: InductorError: RuntimeError: boom") != std::string::npos,
+             e.summary.c_str());
+    a.c.same_key[0].record.outcome = Outcome::hit;  // served since: it was stored after all
+    QCOMPARE(a.verdict(), Verdict::evicted);
+  }
+  /// AOTAutograd missed, and a moment later its inner graph was there: another rank had just written it.
+  void what_another_rank_compiled_a_moment_before() {
+    World w;
+    LookupRow beside = w.lookup("B", mlp());
+    LookupRow inner = w.lookup("B", mlp());
+    inner.record.outcome = Outcome::hit;
+    inner.process = 77;
+    beside.rank = 1;
+    Case c;
+    c.subject = w.lookup("B", {}, {}, Layer::aot_autograd);
+    c.subject.process = 77;
+    c.compile = {c.subject, inner};
+    Case within;
+    within.subject = inner;
+    within.same_key = {beside};
+    c.inner = {within};
+    const Explanation e = explain(c);
+    QCOMPARE(e.verdict, Verdict::components_not_recorded);
+    QVERIFY2(e.summary.find("rank 1 of the same run had compiled a moment before") != std::string::npos,
+             e.summary.c_str());
+  }
   /// Two ranks that start together with another shape: a race by the clock, and the shape is why neither hit.
   void of_a_race_the_common_cause_is_told() {
     World w;

@@ -115,6 +115,8 @@ struct Case {
   std::function<std::vector<TextRecord>(const LookupRow&, TextKind)> texts;
   /// The process of a lookup (pid, versions).
   std::function<std::optional<ProcessRow>(const LookupRow&)> process;
+  /// Why the compile of a lookup failed; empty: it did not, or is not recorded.
+  std::function<std::string(const LookupRow&)> failure;
   /// All lookups of the compile of a lookup, in the order of time.
   std::function<std::vector<LookupRow>(const LookupRow&)> compile_of;
   /// Of the run before: this function's compile while the layer's cache was off, which stored nothing. Absent: none.
