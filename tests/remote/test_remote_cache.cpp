@@ -48,7 +48,8 @@ class TestRemoteCache : public QObject {
   }
 
   void the_json_serialiser_writes_as_python_does() {
-    for (const auto& c : golden().at("json_serde")) {
+    const auto vectors = golden();
+    for (const auto& c : vectors.at("json_serde")) {
       const auto bytes = c.at("bytes").get<std::string>();
       QCOMPARE(python_json(nlohmann::ordered_json::parse(bytes)), bytes);
     }
