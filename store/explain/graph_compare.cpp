@@ -304,13 +304,17 @@ GraphDifference compare(const GraphText& before, const GraphText& after) {
   }
   // An operation in the place of another: show both lines.
   if (best->before == nullptr || best->after == nullptr) {
-    const auto size = static_cast<std::size_t>(best - pairs.data());
+    const auto here = static_cast<std::size_t>(best - pairs.data());
     const bool gone = best->after == nullptr;
-    for (std::size_t k = size + 1; k < pairs.size(); ++k) {
+    const auto counterpart = [&](std::size_t k) -> const GraphLine* {
+      if (k >= pairs.size() || (gone ? pairs[k].before : pairs[k].after) != nullptr) return nullptr;
       const GraphLine* other = gone ? pairs[k].after : pairs[k].before;
-      if ((gone ? pairs[k].before : pairs[k].after) != nullptr || other == nullptr || is_return(other) ||
-          reshape_word(called(other->text)))
-        continue;
+      return other == nullptr || is_return(other) || reshape_word(called(other->text)) ? nullptr : other;
+    };
+    for (std::size_t away = 1; away < pairs.size(); ++away) {  // the nearest one; what is gone stands before what came
+      const GraphLine* other = counterpart(here + away);
+      if (other == nullptr && away <= here) other = counterpart(here - away);
+      if (other == nullptr) continue;
       (gone ? d.after : d.before) = display(other->text);
       break;
     }

@@ -83,6 +83,20 @@ class TestGraphText : public QObject {
     QVERIFY(d.before.empty());
     QCOMPARE(d.after, std::string("mul = torch.ops.aten.mul.Tensor(addmm, 2)"));
   }
+  /// Of six activations one is another: it was told as added, without the one that it replaced.
+  void an_operation_in_the_place_of_one_that_others_use_too() {
+    std::string before, after;
+    for (int i = 0; i < 6; ++i) {
+      const std::string n = "_" + std::to_string(i);
+      const std::string linear = "    linear" + n + " = torch.linear(x" + n + ")\n";
+      before += linear + "    relu" + n + " = torch.relu(linear" + n + ")\n";
+      after += linear + (i == 3 ? "    tanh" : "    relu") + n + " = torch." + (i == 3 ? "tanh" : "relu") + "(linear" +
+               n + ")\n";
+    }
+    const GraphDifference d = diff(body(before), body(after));
+    QCOMPARE(d.before, std::string("relu_3 = torch.relu(linear_3)"));
+    QCOMPARE(d.after, std::string("tanh_3 = torch.tanh(linear_3)"));
+  }
   /// dropout(…, True, …) → (…, False, …): eval() was told as renamed variables.
   void none_true_and_false_are_no_names() {
     const GraphDifference d = diff(body("    dropout = torch.nn.functional.dropout(gelu, 0.3, True, False)\n"),
