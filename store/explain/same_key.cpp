@@ -8,7 +8,7 @@
 //   6. the location was seen with the entry, or served it, and now it is not there; or it was looked at after the entry
 //      should have been written and lacks it
 //   7. the key is known from other locations only
-//   8. an earlier miss that could not store (training whose backward never ran)
+//   8. an earlier miss that could not store (its compile failed; training whose backward never ran)
 // Else the evidence does not decide, and what is missing is named.
 #include "same_key.h"
 
