@@ -13,10 +13,14 @@
 
 namespace keyhole {
 
-inline nlohmann::ordered_json golden(const char* section) {
-  QFile file(QStringLiteral(KEYHOLE_SOURCE_DIR "/tests/data/golden/caches.json"));
-  if (!file.open(QIODevice::ReadOnly)) qFatal("tests/data/golden/caches.json is missing");
-  return nlohmann::ordered_json::parse(file.readAll().toStdString()).at(section);
+/// Lives as long as the test.
+inline const nlohmann::ordered_json& golden(const char* section) {
+  static const nlohmann::ordered_json all = [] {
+    QFile file(QStringLiteral(KEYHOLE_SOURCE_DIR "/tests/data/golden/caches.json"));
+    if (!file.open(QIODevice::ReadOnly)) qFatal("tests/data/golden/caches.json is missing");
+    return nlohmann::ordered_json::parse(file.readAll().toStdString());
+  }();
+  return all.at(section);
 }
 
 struct TestStore {
