@@ -15,6 +15,7 @@
 namespace keyhole::cli {
 namespace {
 
+constexpr std::chrono::seconds kTakingIn{2};  // thousands of journals; what is left then, the next command takes in
 constexpr const char* kRecordFirst = "record a program first: keyhole record -- python train.py";
 
 std::optional<RowId> number(const std::string& text) {
@@ -80,7 +81,7 @@ Error no_store(const std::string& store) {
 Result<Reader> open_store(const std::string& store) {
   adopt_abandoned(store);
   // What programs noted of the store's own cache; a store that cannot be written is read as it is.
-  static_cast<void>(take_in_journals(store, std::chrono::milliseconds(50)));
+  static_cast<void>(take_in_journals(store, kTakingIn));
   auto reader = Reader::open(store);
   if (!reader && reader.error().kind == ErrorKind::not_found) return tl::make_unexpected(no_store(store));
   if (reader)

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
+#include <memory>
 #include <unordered_map>
 
 #include "blobs.h"
@@ -18,6 +20,7 @@ namespace keyhole {
 namespace {
 
 constexpr std::string_view kSuffix = ".khj";
+constexpr std::size_t kJournalsAtOnce = 64;  // of one transaction; each is an open file meanwhile
 
 class File {
  public:
@@ -189,22 +192,32 @@ class TakingIn {
   std::map<std::int64_t, Use> uses_;
 };
 
-/// The last uses and how far the file was taken, as one transaction: a hit is counted once.
-Result<void> note_uses(ArtifactCache::Impl& cache, const std::string& name, const TakingIn& taking,
-                       std::size_t offset) {
+/// A journal whose events the history has, not yet cache.db.
+struct Taken {
+  std::string name;
+  std::size_t reached = 0;
+  bool remove = false;  ///< its process is dead, and all of it is in
+  std::map<std::int64_t, TakingIn::Use> uses;
+  std::unique_ptr<File> owner;  ///< locked
+};
+
+/// The last uses and how far each file was taken, as one transaction: a hit is counted once.
+Result<void> note_uses(ArtifactCache::Impl& cache, const std::vector<Taken>& group) {
   Writing writing(cache);
   if (!writing.ok()) return tl::unexpected(writing.error());
   Db& db = writing.db();
   Transaction transaction(db);
-  for (const auto& [entry, use] : taking.uses())
-    Query(db,
-          "INSERT INTO use(entry, last, hits) SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM entry WHERE id = ?1) "
-          "ON CONFLICT DO UPDATE SET last = max(last, excluded.last), hits = hits + excluded.hits",
-          entry, use.last, use.hits)
+  for (const Taken& taken : group) {
+    for (const auto& [entry, use] : taken.uses)
+      Query(db,
+            "INSERT INTO use(entry, last, hits) SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM entry WHERE id = ?1) "
+            "ON CONFLICT DO UPDATE SET last = max(last, excluded.last), hits = hits + excluded.hits",
+            entry, use.last, use.hits)
+          .run();
+    Query(db, "INSERT INTO journal(name, taken) VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken",
+          taken.name, static_cast<std::int64_t>(taken.reached))
         .run();
-  Query(db, "INSERT INTO journal(name, taken) VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken", name,
-        static_cast<std::int64_t>(offset))
-      .run();
+  }
   return transaction.commit();
 }
 
@@ -215,9 +228,17 @@ std::size_t taken_of(ArtifactCache::Impl& cache, const std::string& name) {
   return q.next() ? static_cast<std::size_t>(q.integer(0)) : 0;
 }
 
-void forget(ArtifactCache::Impl& cache, const std::string& name) {
+/// Removes the files that are done with, then what cache.db knows of them.
+void remove_done(ArtifactCache::Impl& cache, const std::string& folder, const std::vector<Taken>& group) {
+  if (std::none_of(group.begin(), group.end(), [](const Taken& taken) { return taken.remove; })) return;
+  for (const Taken& taken : group)
+    if (taken.remove) os().unlink(folder + "/" + taken.name);
   Writing writing(cache);
-  if (writing.ok()) Query(writing.db(), "DELETE FROM journal WHERE name = ?", name).run();
+  if (!writing.ok()) return;
+  Transaction transaction(writing.db());
+  for (const Taken& taken : group)
+    if (taken.remove) Query(writing.db(), "DELETE FROM journal WHERE name = ?", taken.name).run();
+  static_cast<void>(transaction.commit());
 }
 
 }  // namespace
@@ -234,14 +255,23 @@ Result<std::int64_t> take_in_journals(ArtifactCache& cache, std::chrono::millise
 
   std::unique_ptr<Recorder> recorder;
   std::int64_t events = 0;
+  // Most journals hold the one lookup of a compile: a transaction for each would cost a hundred times what is in it.
+  std::vector<Taken> group;
+  const auto close_group = [&]() -> Result<void> {
+    if (group.empty()) return {};
+    if (auto committed = recorder->commit(); !committed) return committed;
+    if (auto noted = note_uses(impl, group); !noted) return noted;
+    remove_done(impl, folder, group);
+    group.clear();
+    return {};
+  };
   for (const auto& name : names) {
     if (!name.ends_with(kSuffix)) continue;
     if (os().monotonic() > until) break;
-    const std::string path = folder + "/" + name;
-    const File owner(path, O_RDONLY);
-    const bool dead = owner.lock(LOCK_SH);
+    auto owner = std::make_unique<File>(folder + "/" + name, O_RDONLY);
+    const bool dead = owner->lock(LOCK_SH);
     if (!dead && !of_the_living) continue;
-    const auto bytes = read_file(path);
+    const auto bytes = read_file(folder + "/" + name);
     if (!bytes) continue;
     const std::size_t taken = taken_of(impl, name);
     if (!recorder) {
@@ -251,16 +281,14 @@ Result<std::int64_t> take_in_journals(ArtifactCache& cache, std::chrono::millise
     }
     TakingIn taking(cache, *recorder, until);
     const std::size_t reached = taking.run(*bytes, taken);
-    if (taking.events() > 0 || reached > taken) {
-      if (auto committed = recorder->commit(); !committed) return tl::unexpected(committed.error());
-      if (auto noted = note_uses(impl, name, taking, reached); !noted) return tl::unexpected(noted.error());
-      events += taking.events();
-    }
-    if (dead && !taking.out_of_time()) {
-      os().unlink(path);
-      forget(impl, name);
-    }
+    const bool done = dead && !taking.out_of_time();
+    events += taking.events();
+    if (taking.events() > 0 || reached > taken || done)
+      group.push_back({name, reached, done, taking.uses(), std::move(owner)});
+    if (group.size() >= kJournalsAtOnce)
+      if (auto closed = close_group(); !closed) return tl::unexpected(closed.error());
   }
+  if (auto closed = close_group(); !closed) return tl::unexpected(closed.error());
   return events;
 }
 
