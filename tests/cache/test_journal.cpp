@@ -10,6 +10,7 @@
 
 #include "keyhole/base/os.h"
 #include "keyhole/cache/artifact_cache.h"
+#include "keyhole/cache/brief.h"
 #include "keyhole/cache/maintenance.h"
 #include "keyhole/db/reader.h"
 #include "keyhole/key/hash.h"
@@ -126,6 +127,30 @@ class TestJournal : public QObject {
     QCOMPARE(history(store_).size(), std::size_t{3});
     const auto entries = cached_entries(**cache, {}, "", 0, 10);
     QCOMPARE(entries->at(0).hits, std::int64_t{2});
+  }
+
+  void the_journals_of_a_whole_build_are_taken_in_by_the_group() {
+    constexpr std::int64_t kCompiles = 200;
+    auto cache = ArtifactCache::open(store_, {.record = false});
+    QVERIFY((*cache)->put({.key = "f1", .bytes = "x"}));
+    const std::int64_t entry = cached_entries(**cache, {}, "f1", 0, 1)->at(0).id;
+    for (std::int64_t i = 0; i < kCompiles; ++i)
+      QCOMPARE(in_child([&] {
+                 LookupRecord lookup;
+                 lookup.layer = Layer::fx_graph;
+                 lookup.key = "f1";
+                 lookup.outcome = Outcome::hit;
+                 lookup.time = 1000 + i;
+                 if (!leave_lookup(store_, {"a build", {"make"}}, lookup, entry)) _exit(1);
+               }),
+               0);
+    QCOMPARE(take_in_journals(store_, seconds(20)).value_or(-1), kCompiles);
+    QCOMPARE(take_in_journals(store_, seconds(20)).value_or(-1), std::int64_t{0});
+    QCOMPARE(history(store_).size(), std::size_t{kCompiles});
+    QCOMPARE(cached_entries(**cache, {}, "f1", 0, 1)->at(0).hits, kCompiles);
+    std::vector<std::string> left;
+    os().list(store_ + "/journal", left);
+    QCOMPARE(left, std::vector<std::string>{"taking.lock"});
   }
 
   void a_fork_starts_a_journal_and_connections_of_its_own() {
