@@ -15,9 +15,11 @@
 #include <map>
 
 #include "inspector/core/format.h"
+#include "inspector/core/pool_lanes.h"
 #include "inspector/models/node_model.h"
 #include "inspector/ui/bars.h"
 #include "inspector/ui/theme.h"
+#include "inspector/ui/timeline_view.h"
 #include "inspector/ui/views.h"
 
 namespace keyhole::inspector {
@@ -62,6 +64,7 @@ CompilePage::CompilePage(Workspace& workspace, QWidget* parent)
       output_(new QPlainTextEdit),
       why_(new QPushButton(QStringLiteral("Why"))),
       tabs_(new QTabWidget),
+      pool_(new TimelineView),
       empty_(new EmptyState(
           QStringLiteral("No compiler was run through the store yet"),
           QStringLiteral("Put  keyhole cc --  before nvcc, g++ or clang++, or with CMake:\n"
@@ -98,6 +101,9 @@ CompilePage::CompilePage(Workspace& workspace, QWidget* parent)
   tabs_->addTab(parts_view_, QStringLiteral("Key"));
   tabs_->addTab(closure_view_, QStringLiteral("Files"));
   tabs_->addTab(output_, QStringLiteral("Output"));
+  pool_->setAccessibleName(QStringLiteral("What was compiled at the same time"));
+  tabs_->addTab(pool_, QStringLiteral("Pool"));
+  tabs_->setTabToolTip(3, QStringLiteral("What was compiled at the same time: the job slots of each run"));
   column->addWidget(tabs_, 1);
 
   auto* splitter = new QSplitter(Qt::Vertical);
@@ -119,6 +125,10 @@ CompilePage::CompilePage(Workspace& workspace, QWidget* parent)
   connect(jobs_view_, &QTableView::activated, this, [this](const QModelIndex& index) {
     if (const Node* node = jobs_->node(index)) workspace_.explain(node->id);
   });
+  connect(pool_, &TimelineView::selected_changed, this, [this](RowId lookup) {
+    if (const QModelIndex index = jobs_->index_of(lookup); index.isValid()) jobs_view_->setCurrentIndex(index);
+  });
+  connect(pool_, &TimelineView::explain_requested, &workspace_, &Workspace::explain);
   connect(why_, &QPushButton::clicked, this, [this] {
     if (shown_ != 0) workspace_.explain(shown_);
   });
@@ -128,6 +138,7 @@ void CompilePage::clear() {
   jobs_->set({});
   parts_->set({});
   closure_->set({});
+  pool_->set_timeline({});
   command_->clear();
   output_->clear();
   head_->clear();
@@ -175,6 +186,7 @@ void CompilePage::show_jobs(const std::vector<CompileJob>& jobs) {
         time, outcome, source, compiler, cost, span(r.saved), span(r.duration), Cell(text_of(job.row.run_name)), note};
     rows.push_back(std::move(node));
   }
+  pool_->set_timeline(pool_lanes(jobs));
   const bool first = jobs_->rowCount() == 0;
   jobs_->set(std::move(rows));
   if (first) {
@@ -201,6 +213,7 @@ void CompilePage::ask_details(RowId lookup) {
 void CompilePage::show_details(const CompileJobDetails& d) {
   const LookupRecord& r = d.job.row.record;
   why_->setEnabled(true);
+  pool_->set_selected(d.job.row.id);
   head_->setText(
       QStringLiteral("%1  %2").arg(outcome_words(d.job.row).toUpper(),
                                    d.job.source.empty() ? title_of(r.layer) : text_of(d.job.source).section(u'/', -1)));

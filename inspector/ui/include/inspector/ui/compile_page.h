@@ -15,9 +15,10 @@ namespace keyhole::inspector {
 
 class EmptyState;
 class NodeModel;
+class TimelineView;
 
 /// Runs of compilers through `keyhole cc`: the jobs, what the key of one was made of, the files that it read, what the
-/// compiler said. Why a job missed stands on the Why page, as for every lookup.
+/// compiler said, and what ran beside it. Why a job missed stands on the Why page, as for every lookup.
 class CompilePage : public Page {
   Q_OBJECT
  public:
@@ -39,6 +40,7 @@ class CompilePage : public Page {
   QPlainTextEdit *command_, *output_;
   QPushButton* why_;
   QTabWidget* tabs_;
+  TimelineView* pool_;
   EmptyState* empty_;
   QStackedWidget* stack_;
   RowId shown_ = 0;
