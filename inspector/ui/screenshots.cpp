@@ -6,6 +6,7 @@
 #include <QElapsedTimer>
 #include <QPainter>
 #include <QSettings>
+#include <QTabWidget>
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTextStream>
@@ -104,6 +105,7 @@ int make_screenshots(const QString& store, const QString& folder) {
                           {"filter", {PageId::history, QStringLiteral("outcome:miss cost>100ms"), miss, 0, {}}},
                           {"entries", {PageId::entries, {}, 0, 0, {}}},
                           {"compiles", {PageId::compiles, {}, 0, 0, {}}},
+                          {"pool", {PageId::compiles, {}, 0, 0, {}}},
                           {"why", {PageId::diagnose, {}, miss, 0, QStringLiteral("why")}},
                           {"guard", {PageId::diagnose, {}, guard, 0, QStringLiteral("why")}},
                           {"key", {PageId::diagnose, {}, miss, 0, QStringLiteral("key")}},
@@ -117,6 +119,10 @@ int make_screenshots(const QString& store, const QString& folder) {
         for (QTableView* view : window.findChildren<QTableView*>())
           if (view->isVisible() && view->accessibleName() == QLatin1String("Entries") && view->model()->rowCount() > 0)
             view->selectRow(0);
+      if (QLatin1String(shot.name) == QLatin1String("pool"))
+        for (QTabWidget* tabs : window.findChildren<QTabWidget*>())
+          for (int i = 0; i < tabs->count(); ++i)
+            if (tabs->isVisible() && tabs->tabText(i) == QLatin1String("Pool")) tabs->setCurrentIndex(i);
       settle(window);
       shoot(QString::fromLatin1(shot.name));
     }
