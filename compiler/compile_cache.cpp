@@ -228,7 +228,7 @@ class Compile {
   Compiled compile() {
     // What was saved in the tick in which the compile begins could not be told from what is saved while it runs.
     const std::string& first = command_.source.empty() ? command_.objects.front() : command_.source;
-    if (!stamp_of(first).settled(file_clock())) wait_for_tick();
+    wait_until_settled(first);
     ClosureRequest closing;
     closing.source = command_.source;
     closing.plain = command_.objects;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 
@@ -28,9 +29,16 @@ std::int64_t file_clock() {
   return nanoseconds(now);
 }
 
-void wait_for_tick() {
-  const std::int64_t begin = file_clock();
-  for (int i = 0; i < 40 && file_clock() == begin; ++i) ::usleep(500);
+void wait_until_settled(const std::string& path) {
+  constexpr std::int64_t kPatience = 1'000'000'000;
+  const std::int64_t until = file_clock() + kPatience;
+  for (;;) {
+    const Stamp stamp = stamp_of(path);
+    const std::int64_t now = file_clock();
+    if (!stamp.exists() || stamp.settled(now) || now >= until) return;
+    if (std::max(stamp.modified, stamp.changed) > now + kPatience) return;
+    ::usleep(500);
+  }
 }
 
 std::string joined(std::string_view folder, std::string_view name) {

@@ -26,8 +26,9 @@ struct Stamp {
 /// The clock that the kernel stamps files with (CLOCK_REALTIME_COARSE): a file changed after this call bears this time
 /// or a later one.
 [[nodiscard]] std::int64_t file_clock();
-/// Waits for the next tick of that clock, at most 20 ms: then what was written before has an earlier stamp.
-void wait_for_tick();
+/// Waits until the clock has left what the file's stamp says, that is one tick (4 ms) for a file just written; longer
+/// where a busy virtual machine's ticks come late, a second at most. Not for a file that is further ahead of the clock.
+void wait_until_settled(const std::string& path);
 
 /// A path as seen from `folder`; absolute ones stay.
 [[nodiscard]] std::string joined(std::string_view folder, std::string_view name);

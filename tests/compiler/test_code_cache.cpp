@@ -113,8 +113,7 @@ class TestCodeCache : public QObject {
     CudaCodeCache cache(c.options(compat), c.cuda());
     auto first = cache.compile(wrong, "o");
     const std::string output = cache.output_path(wrong, "o").value();
-    // nvcc's passes run side by side: one that fails may leave another's file cut short. What was read is not known
-    // then, and the failure not remembered.
+    // Where a file changed while nvcc read it, or the clock stood still, the failure is not remembered.
     int runs = 1;
     for (; !read_file(output + ".error") && runs < 5; ++runs) first = cache.compile(wrong, "o");
     QVERIFY(!first && first.error().compile);
