@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The artifact cache against what it would be replaced by, in one run:
-//   get   a bare prepared SELECT on a table of its own (same page size, mmap, codec), and open+read+close of a file
+//   get   a bare prepared SELECT on a table of its own (same page size, mmap, codec; and as SQLite comes), and
+//         open+read+close of a file; each in processes of their own
 //   put   a temporary file, fsync and rename
 //   many processes   PyTorch's file layout (fxgraph/<2>/<key>/<name>, temporary file and rename, no fsync), and
 //   diskcache
@@ -22,9 +23,11 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <vector>
 
+#include "keyhole/base/checksum.h"
 #include "keyhole/base/os.h"
 #include "keyhole/cache/artifact_cache.h"
 #include "keyhole/guard/expression.h"
@@ -64,6 +67,9 @@ struct Times {
     std::sort(us.begin(), us.end());
     return us[std::min(us.size() - 1, static_cast<std::size_t>(q * static_cast<double>(us.size())))];
   }
+  [[nodiscard]] double mean() const {
+    return std::accumulate(us.begin(), us.end(), 0.0) / static_cast<double>(std::max<std::size_t>(1, us.size()));
+  }
 };
 
 Times measure(int n, const std::function<void(int)>& operation) {
@@ -97,10 +103,8 @@ void write_file(const std::string& path, std::string_view bytes, bool durable) {
   if (rename(temporary.c_str(), path.c_str()) != 0) die("rename");
 }
 
-std::unique_ptr<ArtifactCache> open_cache(const std::string& store, bool durable, bool recalls = true) {
-  keyhole::CacheOptions options{.durable = durable};
-  if (!recalls) options.recall_limit = 0;
-  auto cache = ArtifactCache::open(store, options);
+std::unique_ptr<ArtifactCache> open_cache(const std::string& store, bool durable) {
+  auto cache = ArtifactCache::open(store, {.durable = durable});
   if (!cache) die(cache.error().line());
   return std::move(*cache);
 }
@@ -108,11 +112,11 @@ std::unique_ptr<ArtifactCache> open_cache(const std::string& store, bool durable
 /// The least that SQLite can do: one table, one statement.
 class BareTable {
  public:
-  explicit BareTable(const std::string& path) {
+  BareTable(const std::string& path, bool tuned) {
     if (sqlite3_open(path.c_str(), &db_) != SQLITE_OK) die("sqlite");
+    if (tuned) exec("PRAGMA page_size = 8192; PRAGMA mmap_size = 2147418112");
     exec(
-        "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = "
-        "2147418112;"
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
         "CREATE TABLE IF NOT EXISTS t(key TEXT PRIMARY KEY, codec INTEGER, data BLOB)");
     sqlite3_prepare_v2(db_, "SELECT codec, data FROM t WHERE key = ?", -1, &get_, nullptr);
     sqlite3_prepare_v2(db_, "INSERT INTO t VALUES (?, 0, ?)", -1, &put_, nullptr);
@@ -147,63 +151,145 @@ class BareTable {
   sqlite3_stmt *get_ = nullptr, *put_ = nullptr;
 };
 
-void one_process(const std::string& folder) {
+/// What a get costs at least on these tables: the two statements of ArtifactCache::get and its checksum, without guard,
+/// record of the lookup, or what makes it safe to be called.
+class LeastGet {
+ public:
+  explicit LeastGet(const std::string& store) {
+    if (sqlite3_open_v2((store + "/cache.db").c_str(), &db_, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr) !=
+        SQLITE_OK)
+      die("sqlite");
+    sqlite3_exec(db_, "PRAGMA mmap_size = 2147418112", nullptr, nullptr, nullptr);
+    sqlite3_prepare_v2(db_,
+                       "SELECT b.id, b.stored, b.checksum FROM entry e JOIN blob b ON b.id = e.blob "
+                       "WHERE e.layer = ? AND e.key = ? ORDER BY e.name, e.guard",
+                       -1, &entry_, nullptr);
+    sqlite3_prepare_v2(db_, "SELECT data FROM chunk WHERE id >= ? AND id < ? ORDER BY id", -1, &chunks_, nullptr);
+  }
+  ~LeastGet() {
+    sqlite3_finalize(entry_);
+    sqlite3_finalize(chunks_);
+    sqlite3_close(db_);
+  }
+  std::string get(const std::string& key) {
+    sqlite3_bind_int(entry_, 1, static_cast<int>(keyhole::Layer::fx_graph));
+    sqlite3_bind_text(entry_, 2, key.data(), static_cast<int>(key.size()), SQLITE_STATIC);
+    if (sqlite3_step(entry_) != SQLITE_ROW) die("not there");
+    const auto blob = sqlite3_column_int64(entry_, 0);
+    const auto stored = static_cast<std::size_t>(sqlite3_column_int64(entry_, 1));
+    sqlite3_bind_int64(chunks_, 1, blob * 1024);
+    sqlite3_bind_int64(chunks_, 2, (blob + 1) * 1024);
+    std::string bytes;
+    bytes.reserve(stored);
+    std::uint32_t checksum = 0;
+    while (bytes.size() < stored && sqlite3_step(chunks_) == SQLITE_ROW) {
+      const std::string_view chunk(static_cast<const char*>(sqlite3_column_blob(chunks_, 0)),
+                                   static_cast<std::size_t>(sqlite3_column_bytes(chunks_, 0)));
+      checksum = keyhole::crc32c(chunk, checksum);
+      bytes += chunk;
+    }
+    if (checksum != static_cast<std::uint32_t>(sqlite3_column_int64(entry_, 2))) die("damaged");
+    sqlite3_reset(chunks_);
+    sqlite3_reset(entry_);
+    return bytes;
+  }
+
+ private:
+  sqlite3* db_ = nullptr;
+  sqlite3_stmt *entry_ = nullptr, *chunks_ = nullptr;
+};
+
+using Get = std::function<std::size_t(const std::string& key)>;
+
+/// A new process opens what `open` opens and gets each key once (`rounds` 1: the first time; more: only the last round
+/// counts). The very first get is left out: it opens the connection.
+void in_a_process(Times& times, const std::vector<std::string>& keys, int rounds, const std::function<Get()>& open) {
+  auto* us = static_cast<double*>(
+      mmap(nullptr, keys.size() * sizeof(double), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const Get get = open();
+    for (int round = 0; round < rounds; ++round) {
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        const auto begin = Clock::now();
+        if (get(keys[i * 7919 % keys.size()]) == 0) die("nothing was read");
+        us[i] = microseconds(Clock::now() - begin);
+      }
+    }
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  if (status != 0) die("a process failed");
+  times.us.insert(times.us.end(), us + 1, us + keys.size());
+  munmap(us, keys.size() * sizeof(double));
+}
+
+void gets(const std::string& folder) {
   std::printf(
-      "one process, warm: median us (p99); ratios of the tenth percentiles, which other programs disturb least.\n"
-      "again: entries that this process was served before; first: none is kept in memory. Both with their guard.\n%10s "
-      "%18s %18s %18s %18s %8s %8s %8s %8s\n",
-      "get", "keyhole again", "keyhole first", "bare SELECT", "open+read+close", "again/S", "again/f", "first/S",
-      "first/f");
-  const keyhole::Hints hints({64, 8});
+      "get: median us (mean). first: each key once, in a process that has just opened the store. again: the third "
+      "time.\nleast: only the two statements and the checksum. SELECT: tuned (8 KiB pages, mmap); defaults: as SQLite "
+      "comes.\n%8s %14s %14s %14s %14s %14s %14s %9s %9s %9s %9s\n",
+      "", "keyhole first", "again", "least", "SELECT", "defaults", "file", "first/S", "first/f", "again/S", "again/f");
   for (const std::size_t kib : {16, 64, 256, 1024}) {
     const std::string place = folder + "/one" + std::to_string(kib);
-    const int keys = kib > 256 ? 40 : kKeys / 4;
+    const int keys = kib > 256 ? 40 : kib > 64 ? 100 : kib > 16 ? kKeys / 2 : kKeys;
     fs::create_directories(place + "/files");
     std::vector<std::string> names;
     for (int i = 0; i < keys; ++i) names.push_back(key_of(i));
     {
       auto cache = open_cache(place + "/store", false);
-      BareTable bare(place + "/bare.db");
+      BareTable tuned(place + "/tuned.db", true), plain(place + "/plain.db", false);
       for (int i = 0; i < keys; ++i) {
         const std::string bytes = noise(kib << 10, static_cast<unsigned>(i));
         if (!cache->put({.key = names[i], .guard = kGuard, .bytes = bytes})) die("put");
-        bare.put(names[i], bytes);
+        tuned.put(names[i], bytes);
+        plain.put(names[i], bytes);
         write_file(place + "/files/" + names[i], bytes, false);
       }
     }  // closed: the logs are in the files, as after the program that filled the cache
-    auto cache = open_cache(place + "/store", false), plain = open_cache(place + "/store", false, false);
-    BareTable bare(place + "/bare.db");
-    std::size_t sum = 0;
-    const auto from = [&](ArtifactCache& store) {
-      return [&](int i) {
-        const auto found = store.get({.key = names[static_cast<std::size_t>(i * 7 % keys)], .hints = &hints});
-        if (!found.hit()) die("miss: " + found.reason);
-        sum += found.entry.bytes.size();
+    const auto ours = [&]() -> Get {
+      const std::shared_ptr<ArtifactCache> cache = open_cache(place + "/store", false);
+      return [cache](const std::string& key) {
+        static const keyhole::Hints hints({64, 8});
+        const auto found = cache->get({.key = key, .hints = &hints});
+        return found.hit() ? found.entry.bytes.size() : 0;
       };
     };
-    const auto selected = [&](int i) { sum += bare.get(names[static_cast<std::size_t>(i * 7 % keys)]).size(); };
-    const auto file = [&](int i) {
-      sum += read_file(place + "/files/" + names[static_cast<std::size_t>(i * 7 % keys)]).size();
+    const auto least = [&]() -> Get {
+      return [store = std::make_shared<LeastGet>(place + "/store")](const std::string& key) {
+        return store->get(key).size();
+      };
     };
-    const int n = kib > 256 ? 300 : 2000;
+    const auto select = [&](bool is_tuned) {
+      return [&, is_tuned]() -> Get {
+        return [table = std::make_shared<BareTable>(place + (is_tuned ? "/tuned.db" : "/plain.db"), is_tuned)](
+                   const std::string& key) { return table->get(key).size(); };
+      };
+    };
+    const auto file = [&]() -> Get {
+      return [&place](const std::string& key) { return read_file(place + "/files/" + key).size(); };
+    };
     // In turns, so that what else runs on the machine meets all of them alike.
-    Times a, f, b, c;
-    for (int turn = 0; turn < 6; ++turn) {
-      for (auto [times, operation] : {std::pair<Times*, std::function<void(int)>>{&a, from(*cache)},
-                                      {&f, from(*plain)},
-                                      {&b, selected},
-                                      {&c, file}}) {
-        auto part = measure(n / (turn == 0 ? 4 : 1), operation);
-        if (turn > 0) times->us.insert(times->us.end(), part.us.begin(), part.us.end());
-      }
+    Times first, again, floor, tuned, plain, files;
+    for (int turn = 0; turn < 7; ++turn) {
+      in_a_process(first, names, 1, ours);
+      in_a_process(again, names, 3, ours);
+      if (kib <= 256) in_a_process(floor, names, 1, least);  // above, the content is a file
+      in_a_process(tuned, names, 1, select(true));
+      in_a_process(plain, names, 1, select(false));
+      in_a_process(files, names, 1, file);
     }
-    std::printf("%6zu KiB", kib);
-    for (Times* times : {&a, &f, &b, &c}) std::printf(" %9.1f (%6.1f)", times->at(.5), times->at(.99));
-    for (Times* times : {&a, &f}) std::printf(" %8.2f %8.2f", times->at(.1) / b.at(.1), times->at(.1) / c.at(.1));
+    std::printf("%4zu KiB", kib);
+    for (Times* times : {&first, &again, &floor, &tuned, &plain, &files})
+      std::printf(" %6.1f (%5.1f)", times->at(.5), times->mean());
+    for (Times* times : {&first, &again})
+      std::printf(" %9.2f %9.2f", times->at(.5) / tuned.at(.5), times->at(.5) / files.at(.5));
     std::printf("\n");
-    if (sum == 0) die("nothing was read");
   }
+}
 
+void puts_of_one(const std::string& folder) {
   std::printf("\n%10s %18s %18s %18s %18s %8s\n", "put", "keyhole FULL", "keyhole NORMAL", "file + fsync",
               "file, no fsync", "/fsync");
   for (const std::size_t kib : {16, 64, 256}) {
@@ -372,7 +458,8 @@ int main(int argc, char** argv) {
       seconds = std::atof(argv[i + 1]);
   }
   fs::create_directories(folder);
-  one_process(folder);
+  gets(folder);
+  puts_of_one(folder);
   if (seconds > 0) many_processes(folder, python, seconds);
   keyhole::remove_folder(folder);
   return 0;

@@ -201,7 +201,8 @@ Result<std::string> load_blob(Db& db, const std::string& store, const BlobRow& r
     bytes.reserve(static_cast<std::size_t>(row.stored));
     Query q(db, "SELECT data FROM chunk WHERE id >= ? AND id < ? ORDER BY id", row.id * kChunks,
             (row.id + 1) * kChunks);
-    while (q.next()) {
+    // Not a step further than the content: that would touch the page of another.
+    while (static_cast<std::int64_t>(bytes.size()) < row.stored && q.next()) {
       const auto chunk = q.text(0);
       checksum = crc32c(chunk, checksum);
       bytes += chunk;

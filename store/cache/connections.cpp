@@ -45,17 +45,18 @@ std::optional<LogState> ArtifactCache::Impl::Process::log_state(const Impl& cach
   return watch ? watch->state() : std::nullopt;
 }
 
-Reading::Reading(ArtifactCache::Impl& cache)
-    : process_(cache.process()), db_(fail(ErrorKind::internal, "no connection")) {
+Reading::Reading(ArtifactCache::Impl& cache) : process_(cache.process()), db_(take(cache, process_)) {}
+
+Result<Db> Reading::take(const ArtifactCache::Impl& cache, ArtifactCache::Impl::Process& process) {
   {
-    const std::scoped_lock lock(process_.mutex);
-    if (!process_.idle.empty()) {
-      db_ = std::move(process_.idle.back());
-      process_.idle.pop_back();
-      return;
+    const std::scoped_lock lock(process.mutex);
+    if (!process.idle.empty()) {
+      Result<Db> db(std::move(process.idle.back()));
+      process.idle.pop_back();
+      return db;
     }
   }
-  db_ = open_cache(cache.store, {.busy_ms = static_cast<int>(cache.options.get_patience.count())});
+  return open_cache(cache.store, {.busy_ms = static_cast<int>(cache.options.get_patience.count())});
 }
 
 Reading::~Reading() {

@@ -16,6 +16,7 @@ class EntrySum {
  public:
   EntrySum(Layer layer, std::string_view key, std::string_view name, std::string_view guard, std::string_view metadata,
            std::int64_t cost, const Digest& content) {
+    out_.reserve(key.size() + name.size() + guard.size() + metadata.size() + 96);
     out_.number(static_cast<std::uint64_t>(layer));
     for (const auto text : {key, name, guard, metadata}) out_.text(text);
     out_.integer(cost);

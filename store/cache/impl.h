@@ -62,6 +62,8 @@ class Reading {
   [[nodiscard]] Result<Db>& db() { return db_; }
 
  private:
+  static Result<Db> take(const ArtifactCache::Impl& cache, ArtifactCache::Impl::Process& process);
+
   ArtifactCache::Impl::Process& process_;
   Result<Db> db_;
 };

@@ -15,8 +15,11 @@ namespace keyhole::wire {
 class Writer {
  public:
   void number(std::uint64_t value) {
-    for (; value >= 128; value >>= 7) out_ += static_cast<char>(value | 128);
-    out_ += static_cast<char>(value);
+    char bytes[10];
+    std::size_t n = 0;
+    for (; value >= 128; value >>= 7) bytes[n++] = static_cast<char>(value | 128);
+    bytes[n++] = static_cast<char>(value);
+    out_.append(bytes, n);
   }
   void integer(std::int64_t value) {
     number(static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63));
@@ -30,6 +33,7 @@ class Writer {
   [[nodiscard]] const std::string& bytes() const { return out_; }
   [[nodiscard]] std::string take() { return std::move(out_); }
   void clear() { out_.clear(); }
+  void reserve(std::size_t size) { out_.reserve(size); }
 
  private:
   std::string out_;

@@ -22,9 +22,9 @@ Value value_of(const HintValue& hint) {
 
 // Runs a range of the code on an empty stack. The reason why it cannot be evaluated; empty: `truth` is the answer.
 std::string run(const Program& program, std::size_t begin, std::size_t end, const Hints& hints, bool& truth) {
-  std::vector<Value> stack;
-  stack.reserve(8);
-  const auto pop = [&stack] {
+  static thread_local std::vector<Value> stack;  // kept for its memory
+  stack.clear();
+  const auto pop = [] {
     Value value = std::move(stack.back());
     stack.pop_back();
     return value;
@@ -45,8 +45,9 @@ std::string run(const Program& program, std::size_t begin, std::size_t end, cons
         break;
       }
       case Op::binary: {
-        const Value b = pop();
-        why = apply(i.operation, stack.back(), b, stack.back());
+        Value& a = stack[stack.size() - 2];
+        why = apply(i.operation, a, stack.back(), a);
+        stack.pop_back();
         break;
       }
       case Op::negate:

@@ -178,6 +178,39 @@ Failure to_real(const Value& a, double& out) {
 }
 
 Failure apply(Operator operation, const Value& a, const Value& b, Value& out) {
+  if (std::int64_t word = 0; a.is_word() && b.is_word()) {  // nearly all that guards do
+    const std::int64_t x = a.integer.small(), y = b.integer.small();
+    const auto boolean = [&out](bool value) { return out.kind = Value::Kind::boolean, out.integer = value, nullptr; };
+    const auto fits = [&](bool overflow) {
+      if (!overflow) out.kind = Value::Kind::integer, out.integer = word;
+      return !overflow;
+    };
+    switch (operation) {
+      case Operator::equal:
+        return boolean(x == y);
+      case Operator::unequal:
+        return boolean(x != y);
+      case Operator::less:
+        return boolean(x < y);
+      case Operator::less_equal:
+        return boolean(x <= y);
+      case Operator::greater:
+        return boolean(x > y);
+      case Operator::greater_equal:
+        return boolean(x >= y);
+      case Operator::add:
+        if (fits(__builtin_add_overflow(x, y, &word))) return nullptr;
+        break;
+      case Operator::subtract:
+        if (fits(__builtin_sub_overflow(x, y, &word))) return nullptr;
+        break;
+      case Operator::multiply:
+        if (fits(__builtin_mul_overflow(x, y, &word))) return nullptr;
+        break;
+      default:
+        break;
+    }
+  }
   if (operation >= Operator::equal) {
     out = Value::of(compare(operation, a, b));
     return nullptr;

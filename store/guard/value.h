@@ -20,6 +20,7 @@ struct Value {
   static Value of(double value) { return {Kind::real, {}, value}; }
   static Value of(bool value) { return {Kind::boolean, Integer(value ? 1 : 0), 0}; }
   [[nodiscard]] bool is_real() const { return kind == Kind::real; }
+  [[nodiscard]] bool is_word() const { return kind != Kind::real && integer.is_small(); }
   [[nodiscard]] bool truth() const { return is_real() ? real != 0 : integer.sign() != 0; }
 };
 
