@@ -80,6 +80,8 @@ Value value_of(Field field, const EntryRow& row) {
       return {{}, known(r.size)};
     case Field::state:
       return {QString::fromLatin1(name_of(r.state)), {}};
+    case Field::location:
+      return {text_of(row.location), {}};
     default:
       return {};
   }

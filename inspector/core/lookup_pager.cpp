@@ -7,8 +7,6 @@
 namespace keyhole::inspector {
 namespace {
 
-constexpr std::size_t kBlocks = 6;
-
 Compare store_compare(Op op) {
   switch (op) {
     case Op::contains:
@@ -67,22 +65,50 @@ std::optional<keyhole::Field> field_of(Field field) {
   }
 }
 
+std::optional<keyhole::Field> field_of_entry(Field field) {
+  switch (field) {
+    case Field::file:
+      return keyhole::Field::path;
+    case Field::size:
+      return keyhole::Field::size;
+    case Field::state:
+      return keyhole::Field::state;
+    case Field::location:
+      return keyhole::Field::location;
+    case Field::id:
+    case Field::layer:
+    case Field::key:
+    case Field::direction:
+    case Field::time:
+    case Field::cost:
+    case Field::guard:
+      return field_of(field);
+    default:
+      return {};
+  }
+}
+
 std::int64_t number_of(Field field, const QString& word) {
   const std::string name = word.toStdString();
   if (field == Field::layer) return std::int64_t(layer_named(name).value_or(Layer::fx_graph));
   if (field == Field::outcome) return std::int64_t(outcome_named(name).value_or(Outcome::miss));
   for (const Direction d : {Direction::inference, Direction::forward, Direction::backward})
     if (name == name_of(d)) return std::int64_t(d);
+  if (field == Field::state)
+    for (int i = int(EntryState::ok); i <= int(EntryState::vanished); ++i)
+      if (name == name_of(EntryState(i))) return i;
   return 0;
 }
 
-keyhole::Filter term_filter(const FilterTerm& term, bool& exact) {
+keyhole::Filter term_filter(const FilterTerm& term, bool& exact, Listed of) {
   using F = keyhole::Filter;
   if (term.op == Op::regex) {
     exact = false;
     return F{};
   }
   const std::string text = term.text.toStdString();
+  if (term.field == Field::any && of == Listed::entries)
+    return F::where(keyhole::Field::words, Compare::contains, text);
   if (term.field == Field::any) {
     std::vector<F> parts;
     for (const auto f : {keyhole::Field::key, keyhole::Field::function, keyhole::Field::filename,
@@ -90,10 +116,8 @@ keyhole::Filter term_filter(const FilterTerm& term, bool& exact) {
       parts.push_back(F::where(f, Compare::contains, text));
     return F::any_of(std::move(parts));
   }
-  const auto field = field_of(term.field);
-  if (!field) {  // a field of entries: no lookup has it
-    return F::any_of({});
-  }
+  const auto field = of == Listed::entries ? field_of_entry(term.field) : field_of(term.field);
+  if (!field) return F::any_of({});  // a field of the other list: no row has it
   FieldType type = FieldType::text;
   for (const FieldInfo& info : filter_fields())
     if (info.field == term.field) type = info.type;
@@ -150,25 +174,47 @@ keyhole::Field store_field(LookupColumn column) {
   return keyhole::Field::id;
 }
 
-keyhole::Filter store_filter(const FilterNode& node, bool& exact) {
+keyhole::Field store_field(EntryColumn column) {
+  switch (column) {
+    case EntryColumn::layer:
+      return keyhole::Field::layer;
+    case EntryColumn::key:
+      return keyhole::Field::key;
+    case EntryColumn::file:
+      return keyhole::Field::path;
+    case EntryColumn::state:
+      return keyhole::Field::state;
+    case EntryColumn::size:
+      return keyhole::Field::size;
+    case EntryColumn::modified:
+      return keyhole::Field::time;
+    case EntryColumn::cost:
+      return keyhole::Field::cost;
+    case EntryColumn::direction:
+      return keyhole::Field::direction;
+    case EntryColumn::guard:
+      return keyhole::Field::guard;
+    case EntryColumn::location:
+      return keyhole::Field::location;
+  }
+  return keyhole::Field::id;
+}
+
+keyhole::Filter store_filter(const FilterNode& node, bool& exact, Listed of) {
   using F = keyhole::Filter;
-  if (node.kind == FilterNode::Kind::term) return term_filter(node.term, exact);
+  if (node.kind == FilterNode::Kind::term) return term_filter(node.term, exact, of);
   if (node.kind == FilterNode::Kind::none) {
     bool inner = true;
-    F part = store_filter(node.children[0], inner);
+    F part = store_filter(node.children[0], inner, of);
     if (inner) return F::none_of({std::move(part)});
     exact = false;  // the complement of too much would be too little
     return F{};
   }
   std::vector<F> parts;
-  for (const FilterNode& child : node.children) parts.push_back(store_filter(child, exact));
+  for (const FilterNode& child : node.children) parts.push_back(store_filter(child, exact, of));
   if (node.kind == FilterNode::Kind::any) return F::any_of(std::move(parts));
   if (parts.empty()) return F{};
   return parts.size() == 1 ? std::move(parts[0]) : F::all_of(std::move(parts));
-}
-
-bool same_query(const LookupQuery& a, const LookupQuery& b) {
-  return a.sort == b.sort && a.descending == b.descending && same_filter(a.filter, b.filter);
 }
 
 Result<std::vector<LookupRow>> LookupPager::rows(Reader& reader, const keyhole::Filter& filter,
@@ -183,8 +229,15 @@ Result<std::vector<LookupRow>> LookupPager::rows(Reader& reader, const keyhole::
   asked.filter = filter;
   asked.sort = store_field(query.sort);
   asked.descending = query.descending;
-  if (asked.sort != keyhole::Field::time && asked.sort != keyhole::Field::id)
-    return from_block(reader, std::move(asked), first, limit);
+  if (asked.sort != keyhole::Field::time && asked.sort != keyhole::Field::id) {
+    auto ids = blocks_.ids(version_, first, limit, [&](std::int64_t skip, std::size_t most) {
+      asked.skip = skip;
+      asked.limit = most;
+      return reader.ids(asked);
+    });
+    if (!ids) return tl::unexpected(ids.error());
+    return reader.lookups(*ids);
+  }
   auto place = place_before(reader, asked, first);
   if (!place) return tl::unexpected(place.error());
   asked.after = place->after;
@@ -194,38 +247,6 @@ Result<std::vector<LookupRow>> LookupPager::rows(Reader& reader, const keyhole::
   if (!page) return tl::unexpected(page.error());
   if (page->next) places_[first + std::int64_t(page->rows.size())] = page->next;
   return std::move(page->rows);
-}
-
-Result<std::vector<LookupRow>> LookupPager::from_block(Reader& reader, keyhole::LookupQuery asked, std::int64_t first,
-                                                       std::size_t limit) {
-  std::vector<RowId> ids;
-  for (std::int64_t at = first; ids.size() < limit;) {
-    const std::int64_t number = at / block_;
-    const auto now = Clock::now();
-    auto block = std::find_if(blocks_.begin(), blocks_.end(), [&](const Block& b) { return b.number == number; });
-    if (block != blocks_.end() && block->version != version_ && now - block->made > block->took * 20) {
-      blocks_.erase(block);
-      block = blocks_.end();
-    }
-    if (block == blocks_.end()) {
-      asked.skip = number * block_;
-      asked.limit = std::size_t(block_);
-      auto found = reader.ids(asked);
-      if (!found) return tl::unexpected(found.error());
-      blocks_.push_front({number, version_, now, Clock::now() - now, std::move(*found)});
-      if (blocks_.size() > kBlocks) blocks_.pop_back();
-      block = blocks_.begin();
-    } else {
-      blocks_.splice(blocks_.begin(), blocks_, block);
-    }
-    const auto offset = std::size_t(at - number * block_);
-    if (offset >= block->ids.size()) break;
-    const std::size_t n = std::min(limit - ids.size(), block->ids.size() - offset);
-    ids.insert(ids.end(), block->ids.begin() + std::ptrdiff_t(offset), block->ids.begin() + std::ptrdiff_t(offset + n));
-    at += std::int64_t(n);
-    if (std::int64_t(block->ids.size()) < block_) break;
-  }
-  return reader.lookups(ids);
 }
 
 Result<LookupPager::Place> LookupPager::place_before(Reader& reader, const keyhole::LookupQuery& query,

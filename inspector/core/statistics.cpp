@@ -8,23 +8,6 @@
 #include "inspector/core/format.h"
 
 namespace keyhole::inspector {
-namespace {
-
-// -1, 0 or 1; what is unknown (empty, negative) comes after everything, in both directions.
-template <class T>
-int compare_values(const T& a, const T& b, bool a_known, bool b_known, bool descending) {
-  if (a_known != b_known) return a_known ? -1 : 1;
-  if (!a_known || a == b) return 0;
-  return (a < b) != descending ? -1 : 1;
-}
-int compare(std::int64_t a, std::int64_t b, bool descending) {
-  return compare_values(a, b, a >= 0, b >= 0, descending);
-}
-int compare(const std::string& a, const std::string& b, bool descending) {
-  return compare_values(a, b, !a.empty(), !b.empty(), descending);
-}
-
-}  // namespace
 
 TimelineBuilder::TimelineBuilder(const std::vector<RunRow>& runs) {
   std::int64_t place = 0;
@@ -112,85 +95,6 @@ Timeline TimelineBuilder::finish(bool aligned) && {
   }
   for (TimelineEvent& e : events_) e.lane = moved[e.lane];
   return Timeline(std::move(ordered), std::move(events_), aligned);
-}
-
-bool comes_before(const LookupRow& a, const LookupRow& b, LookupColumn column, bool descending) {
-  const LookupRecord &x = a.record, &y = b.record;
-  int order = 0;
-  switch (column) {
-    case LookupColumn::time:
-      order = compare(x.time, y.time, descending);
-      break;
-    case LookupColumn::outcome:
-      order = compare(std::int64_t(x.outcome), std::int64_t(y.outcome), descending);
-      break;
-    case LookupColumn::layer:
-      order = compare(std::int64_t(x.layer), std::int64_t(y.layer), descending);
-      break;
-    case LookupColumn::compile:
-      order = compare_values(x.compile, y.compile, x.compile.known(), y.compile.known(), descending);
-      break;
-    case LookupColumn::run:
-      order = compare(a.run_order, b.run_order, descending);
-      break;
-    case LookupColumn::rank:
-      order = compare(a.rank.value_or(-1), b.rank.value_or(-1), descending);
-      break;
-    case LookupColumn::function:
-      order = compare(a.function, b.function, descending);
-      break;
-    case LookupColumn::key:
-      order = compare(x.key, y.key, descending);
-      break;
-    case LookupColumn::cost:
-      order = compare(x.cost, y.cost, descending);
-      break;
-    case LookupColumn::saved:
-      order = compare(x.saved, y.saved, descending);
-      break;
-    case LookupColumn::duration:
-      order = compare(x.duration, y.duration, descending);
-      break;
-    case LookupColumn::reason:
-      order = compare(x.reason, y.reason, descending);
-      break;
-  }
-  return order != 0 ? order < 0 : descending ? a.id > b.id : a.id < b.id;
-}
-
-bool comes_before(const EntryRow& a, const EntryRow& b, EntryColumn column, bool descending) {
-  const EntryRecord &x = a.record, &y = b.record;
-  int order = 0;
-  switch (column) {
-    case EntryColumn::layer:
-      order = compare(std::int64_t(x.layer), std::int64_t(y.layer), descending);
-      break;
-    case EntryColumn::key:
-      order = compare(x.key, y.key, descending);
-      break;
-    case EntryColumn::file:
-      order = compare(x.path, y.path, descending);
-      break;
-    case EntryColumn::state:
-      order = compare(std::int64_t(x.state), std::int64_t(y.state), descending);
-      break;
-    case EntryColumn::size:
-      order = compare(x.size, y.size, descending);
-      break;
-    case EntryColumn::modified:
-      order = compare(x.modified, y.modified, descending);
-      break;
-    case EntryColumn::cost:
-      order = compare(x.cost, y.cost, descending);
-      break;
-    case EntryColumn::direction:
-      order = compare(std::int64_t(x.direction), std::int64_t(y.direction), descending);
-      break;
-    case EntryColumn::guard:
-      order = compare(x.guard, y.guard, descending);
-      break;
-  }
-  return order != 0 ? order < 0 : descending ? a.id > b.id : a.id < b.id;
 }
 
 }  // namespace keyhole::inspector

@@ -24,9 +24,10 @@ constexpr std::chrono::milliseconds kTakingIn{200};
 
 }  // namespace
 
-Result<std::int64_t> StoreSource::version() {
+// What the file system says of files that change with every commit.
+std::int64_t StoreSource::version_of(std::initializer_list<const char*> names) const {
   std::uint64_t sum = 0;
-  for (const char* name : {"/history.db", "/history.db-wal"}) {
+  for (const char* name : names) {
     struct stat s {};
     if (::stat((folder_ + name).c_str(), &s) != 0) continue;
     for (const std::int64_t part :
@@ -34,6 +35,10 @@ Result<std::int64_t> StoreSource::version() {
       sum = sum * 1'000'003 + std::uint64_t(part);
   }
   return std::int64_t(sum >> 1U);
+}
+
+Result<std::int64_t> StoreSource::version() {
+  return version_of({"/history.db", "/history.db-wal"});
 }
 
 Result<RowCount> StoreSource::count(const LookupQuery& query, const Ticket& ticket) {

@@ -3,6 +3,7 @@
 // is summed up over all of them; store_entries.cpp: what the caches hold; store_compiles.cpp: runs of compilers.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <unordered_set>
@@ -22,7 +23,9 @@ class StoreSource : public Source {
   // What the file system says of the log: it changes with every commit, and asking takes no lock.
   Result<std::int64_t> version() override;
   void work_for(const Ticket& ticket) override {
-    reader_.stop_when([ticket] { return ticket.stale(); });
+    stop_ = [ticket] { return ticket.stale(); };
+    reader_.stop_when(stop_);
+    if (entry_reader_) entry_reader_->stop_when(stop_);
   }
 
   Result<RowCount> count(const LookupQuery& query, const Ticket& ticket) override;
@@ -35,6 +38,7 @@ class StoreSource : public Source {
   Result<std::vector<RunRow>> newest_runs(std::size_t limit) override { return reader_.newest_runs(limit); }
   Result<std::optional<RunRow>> run_named(const std::string& name) override { return reader_.run_named(name); }
   Result<std::optional<LookupRow>> lookup(RowId id) override { return reader_.lookup(id); }
+  Result<RowId> last_lookup() override { return reader_.last_lookup(); }
   Result<std::vector<LookupRow>> with_key_prefix(const std::string& prefix, std::size_t limit) override {
     return reader_.lookups_with_key_prefix(prefix, limit);
   }
@@ -48,7 +52,7 @@ class StoreSource : public Source {
   Result<CompileJobDetails> compile_job(RowId lookup) override;
   Result<RowCount> count_entries(const EntryQuery& query, const Ticket& ticket) override;
   Result<std::vector<EntryRow>> entries(const EntryQuery& query, std::int64_t first, std::size_t limit) override;
-  Result<EntryDetails> entry(RowId id) override;
+  Result<EntryDetails> entry(RowId id, RowId location) override;
   Result<std::vector<Problem>> problems(RowId run) override { return reader_.problems(run); }
 
  private:
@@ -111,11 +115,14 @@ class StoreSource : public Source {
     return points;
   }
 
-  Result<const std::vector<EntryRow>*> all_entries();
-  Result<std::vector<const EntryRow*>> select(const EntryQuery& query);
-  // Gives the words of a filter the entries that hold them in their metadata, or in the code and graphs that they are
-  // of.
-  Result<void> search_words(FilterNode& node);
+  // With the entries of cache.db.
+  Result<Reader*> entry_reader();
+  // Gives the words of a filter the entries that hold them, for what SQL cannot decide alone.
+  Result<void> search_words(Reader& reader, FilterNode& node);
+  Result<std::vector<EntryPlace>> matching_entries(Reader& reader, const EntryQuery& query, std::size_t enough);
+  [[nodiscard]] std::int64_t version_of(std::initializer_list<const char*> names) const;
+  [[nodiscard]] std::int64_t entries_version() const;
+  void read_cached(Reader& reader, EntryDetails& details) const;
   void read_file(EntryDetails& details) const;
 
   std::string folder_;
@@ -129,10 +136,18 @@ class StoreSource : public Source {
     std::optional<Cursor> after;
     bool ended = false;
   } walk_;
-  std::int64_t entries_read_at_ = -1;
-  std::vector<EntryRow> entries_;
-  std::vector<SnapshotRow> snapshots_;
-  std::map<std::string, std::shared_ptr<const std::unordered_set<RowId>>> found_;  // by word, of the entries read
+  std::optional<Reader> entry_reader_;
+  bool reads_cache_ = false;
+  IdBlocks<EntryPlace> entry_blocks_;
+  std::optional<EntryQuery> entry_query_;
+  struct EntryWalk {
+    std::int64_t version = -1;
+    FilterNode filter;  // with the words that were searched
+    std::vector<EntryPlace> found;
+    std::int64_t skip = 0;
+    bool ended = false;
+  } entry_walk_;
+  std::function<bool()> stop_;
 };
 
 }  // namespace keyhole::inspector

@@ -12,10 +12,11 @@ struct ColumnInfo {
 };
 constexpr ColumnInfo kColumns[kEntryColumns] = {
     {"Layer", false},    {"Key", false},  {"File", false},      {"State", false}, {"Size", true},
-    {"Modified", false}, {"Saves", true}, {"Direction", false}, {"Guard", false},
+    {"Modified", false}, {"Saves", true}, {"Direction", false}, {"Guard", false}, {"Location", false},
 };
 
-QString shown(const EntryRecord& r, EntryColumn column) {
+QString shown(const EntryRow& row, EntryColumn column) {
+  const EntryRecord& r = row.record;
   switch (column) {
     case EntryColumn::layer:
       return title_of(r.layer);
@@ -35,6 +36,8 @@ QString shown(const EntryRecord& r, EntryColumn column) {
       return title_of(r.direction);
     case EntryColumn::guard:
       return one_line(text_of(r.guard));
+    case EntryColumn::location:
+      return row.location_id == 0 ? QStringLiteral("this store") : text_of(row.location);
   }
   return {};
 }
@@ -73,7 +76,7 @@ QVariant EntryModel::cell(const EntryRow& row, int column, int role) const {
   const EntryRecord& r = row.record;
   switch (role) {
     case Qt::DisplayRole:
-      return shown(r, which);
+      return shown(row, which);
     case Qt::ToolTipRole: {
       const QString tip = exact(r, which);
       return tip.isEmpty() ? QVariant() : QVariant(tip);
@@ -85,15 +88,16 @@ QVariant EntryModel::cell(const EntryRow& row, int column, int role) const {
       if (which == EntryColumn::cost) return r.cost < 0 ? QString() : QString::number(r.cost);
       if (which == EntryColumn::layer) return QString::fromLatin1(name_of(r.layer));
       if (which == EntryColumn::key || which == EntryColumn::guard) return exact(r, which);
-      return shown(r, which);
+      if (which == EntryColumn::location) return text_of(row.location);
+      return shown(row, which);
     case IdRole:
       return qlonglong(row.id);
     case OutcomeRole:
       return which == EntryColumn::state && r.state != EntryState::ok ? QVariant(int(Outcome::error)) : QVariant();
     case StyleRole:
-      return int(which == EntryColumn::key || which == EntryColumn::guard ? CellStyle::code
-                 : which == EntryColumn::file                             ? CellStyle::muted
-                                                                          : CellStyle::normal);
+      return int(which == EntryColumn::key || which == EntryColumn::guard       ? CellStyle::code
+                 : which == EntryColumn::file || which == EntryColumn::location ? CellStyle::muted
+                                                                                : CellStyle::normal);
     default:
       return {};
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspector/models/export.h"
 
-#include <QJsonArray>
+#include <QBuffer>
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <functional>
@@ -11,11 +11,6 @@
 namespace keyhole::inspector {
 namespace {
 
-QString exact_text(const QModelIndex& index) {
-  const QVariant exact = index.data(ExactRole);
-  return exact.isValid() ? exact.toString() : index.data(Qt::DisplayRole).toString();
-}
-
 QString field(QString text, ExportFormat format) {
   if (format == ExportFormat::tabs) return text.replace(u'\t', u' ').replace(u'\n', u' ');
   static const QString special = QStringLiteral(",\"\r\n");
@@ -23,37 +18,62 @@ QString field(QString text, ExportFormat format) {
   return quote ? u'"' + text.replace(u'"', QStringLiteral("\"\"")) + u'"' : text;
 }
 
+QByteArray line(const QStringList& fields, ExportFormat format) {
+  QStringList quoted;
+  for (const QString& f : fields) quoted << field(f, format);
+  return (quoted.join(format == ExportFormat::tabs ? QStringLiteral("\t") : QStringLiteral(",")) +
+          (format == ExportFormat::tabs ? QStringLiteral("\n") : QStringLiteral("\r\n")))
+      .toUtf8();
+}
+
 }  // namespace
+
+RowWriter::RowWriter(std::unique_ptr<QIODevice> out, ExportFormat format, QStringList titles, bool headers)
+    : out_(std::move(out)), format_(format), titles_(std::move(titles)) {
+  if (headers && format_ != ExportFormat::json) write(line(titles_, format_));
+}
+
+void RowWriter::row(const QStringList& fields) {
+  if (format_ == ExportFormat::json) {
+    QJsonObject object;
+    for (qsizetype c = 0; c < titles_.size() && c < fields.size(); ++c) object.insert(titles_[c], fields[c]);
+    write((rows_ == 0 ? "[\n" : ",\n") + QJsonDocument(object).toJson(QJsonDocument::Compact));
+  } else {
+    write(line(fields, format_));
+  }
+  ++rows_;
+}
+
+bool RowWriter::finish() {
+  if (format_ == ExportFormat::json) write(rows_ == 0 ? "[]\n" : "\n]\n");
+  return whole_;
+}
+
+QStringList column_titles(const QAbstractItemModel& model) {
+  QStringList titles;
+  for (int c = 0; c < model.columnCount(); ++c)
+    titles << model.headerData(c, Qt::Horizontal, Qt::DisplayRole).toString();
+  return titles;
+}
+
+QString exact_text(const QModelIndex& index) {
+  const QVariant exact = index.data(ExactRole);
+  return exact.isValid() ? exact.toString() : index.data(Qt::DisplayRole).toString();
+}
 
 QByteArray export_rows(const QAbstractItemModel& model, const QModelIndexList& rows, ExportFormat format,
                        bool headers) {
-  const int columns = model.columnCount();
-  QStringList titles;
-  for (int c = 0; c < columns; ++c) titles << model.headerData(c, Qt::Horizontal, Qt::DisplayRole).toString();
-  if (format == ExportFormat::json) {
-    QJsonArray array;
-    for (const QModelIndex& row : rows) {
-      QJsonObject object;
-      for (int c = 0; c < columns; ++c) object.insert(titles[c], exact_text(row.siblingAtColumn(c)));
-      array.append(object);
-    }
-    return QJsonDocument(array).toJson();
-  }
-  const QString separator = format == ExportFormat::tabs ? QStringLiteral("\t") : QStringLiteral(",");
-  const QString newline = format == ExportFormat::tabs ? QStringLiteral("\n") : QStringLiteral("\r\n");
-  QString out;
-  const auto line = [&](const QStringList& fields) {
-    QStringList quoted;
-    for (const QString& f : fields) quoted << field(f, format);
-    out += quoted.join(separator) + newline;
-  };
-  if (headers) line(titles);
+  auto buffer = std::make_unique<QBuffer>();
+  buffer->open(QIODevice::WriteOnly);
+  const QBuffer& bytes = *buffer;
+  RowWriter writer(std::move(buffer), format, column_titles(model), headers);
   for (const QModelIndex& row : rows) {
     QStringList fields;
-    for (int c = 0; c < columns; ++c) fields << exact_text(row.siblingAtColumn(c));
-    line(fields);
+    for (int c = 0; c < model.columnCount(); ++c) fields << exact_text(row.siblingAtColumn(c));
+    writer.row(fields);
   }
-  return out.toUtf8();
+  writer.finish();
+  return bytes.data();
 }
 
 QModelIndexList all_rows(const QAbstractItemModel& model) {

@@ -145,6 +145,15 @@ Result<std::vector<LookupRow>> LookupModel::fetch(Source& source, const LookupQu
   return source.rows(query, first, limit);
 }
 
+Result<LookupQuery> LookupModel::as_of_now(Source& source, LookupQuery query) const {
+  auto last = source.last_lookup();
+  if (!last) return tl::unexpected(last.error());
+  FilterNode both;
+  both.children = {parse_filter(QStringLiteral("id<=%1").arg(*last)).root, query.filter};
+  query.filter = std::move(both);
+  return query;
+}
+
 Result<RowCount> LookupModel::count(Source& source, const LookupQuery& query, const Ticket& ticket) const {
   return source.count(query, ticket);
 }

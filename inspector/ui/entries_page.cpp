@@ -136,10 +136,10 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
       head_(make_label({}, "sentence")),
       timings_note_(make_label({}, "muted")),
       danger_note_(make_label({}, "muted")),
-      empty_(
-          new EmptyState(QStringLiteral("No cache folder was looked at yet"),
-                         QStringLiteral("Import one:  keyhole import /tmp/torchinductor_you\nor drop the folder here. "
-                                        "keyhole record takes a snapshot of the folder that the program uses."))),
+      empty_(new EmptyState(
+          QStringLiteral("No entries yet"),
+          QStringLiteral("Import a cache folder:  keyhole import /tmp/torchinductor_you\nor drop it here. "
+                         "keyhole record takes a snapshot of the folder that the program uses."))),
       stack_(new QStackedWidget),
       tabs_(new QTabWidget),
       facts_(new NodeModel({QStringLiteral("Field"), QStringLiteral("Value")}, this)),
@@ -155,7 +155,7 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
       tree_(make_text(QStringLiteral("The pickle as a value"))) {
   view_->setSortingEnabled(true);
   view_->sortByColumn(int(EntryColumn::modified), Qt::DescendingOrder);
-  const int widths[kEntryColumns] = {110, 96, 320, 90, 80, 150, 80, 90, 160};
+  const int widths[kEntryColumns] = {110, 96, 300, 90, 80, 150, 70, 80, 130, 160};
   for (int c = 0; c < kEntryColumns; ++c) view_->setColumnWidth(c, widths[c]);
 
   auto* left = new QWidget;
@@ -225,7 +225,8 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
 
   connect(&workspace_.entry_filter(), &FilterStack::changed, this, &EntriesPage::apply_filter);
   connect(view_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex& index) {
-    if (const QVariant id = index.data(IdRole); id.isValid()) show_entry(id.toLongLong());
+    if (const EntryRow* row = model_->row_at(index.row()); index.isValid() && row)
+      show_entry(row->id, row->location_id);
   });
   connect(texts_view_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
           [this](const QModelIndex& index) {
@@ -237,8 +238,11 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
   connect(model_, &PagedModelBase::failed, &workspace_, &Workspace::failed);
   connect(model_, &PagedModelBase::counted, this, [this](qint64 rows) {
     stack_->setCurrentIndex(rows == 0 && model_->query().filter.children.empty() ? 1 : 0);
-    count_->setText(plural(rows, QStringLiteral("entry"), QStringLiteral("entries")));
   });
+  for (const auto told : {&PagedModelBase::loaded, &PagedModelBase::counting})
+    connect(model_, told, this, &EntriesPage::show_count);
+  connect(model_, &PagedModelBase::counted, this, &EntriesPage::show_count);
+  connect(model_, &PagedModelBase::modelReset, this, &EntriesPage::show_count);
 }
 
 void EntriesPage::clear() {
@@ -251,7 +255,7 @@ void EntriesPage::clear() {
   source_->clear();
   tree_->clear();
   head_->setText(QStringLiteral("Choose an entry to see what is in it"));
-  shown_ = 0;
+  shown_ = shown_location_ = 0;
 }
 
 void EntriesPage::load() {
@@ -268,11 +272,22 @@ void EntriesPage::apply_filter() {
   model_->set_query(std::move(query));
 }
 
-void EntriesPage::show_entry(RowId id) {
-  if (id == shown_ || !workspace_.session()) return;
+void EntriesPage::show_count() {
+  const qint64 total = model_->total(), so_far = model_->counted_so_far();
+  QString text = total >= 0   ? plural(total, QStringLiteral("entry"), QStringLiteral("entries"))
+                 : so_far > 0 ? QStringLiteral("more than %1 entries…").arg(count_text(so_far))
+                              : QStringLiteral("counting…");
+  if (total >= 0 && !model_->query().filter.children.empty())
+    text += total == 1 ? QStringLiteral(" passes the filter") : QStringLiteral(" pass the filter");
+  count_->setText(text);
+}
+
+void EntriesPage::show_entry(RowId id, RowId location) {
+  if ((id == shown_ && location == shown_location_) || !workspace_.session()) return;
   shown_ = id;
+  shown_location_ = location;
   workspace_.session()->ask(
-      Session::Lane::quick, this, 0, [id](Source& s, const Ticket&) { return s.entry(id); },
+      Session::Lane::quick, this, 0, [id, location](Source& s, const Ticket&) { return s.entry(id, location); },
       [this](const Result<EntryDetails>& details) {
         if (details)
           show_details(*details);
@@ -287,13 +302,23 @@ void EntriesPage::show_details(const EntryDetails& d) {
   head_->setToolTip(text_of(r.key));
   std::vector<Node> facts;
   facts.push_back(fact(QStringLiteral("Key"), text_of(r.key)));
-  facts.push_back(fact(QStringLiteral("File"), text_of(r.path)));
-  facts.push_back(fact(QStringLiteral("Location"), text_of(d.snapshot.record.location)));
-  facts.push_back(fact(QStringLiteral("State"),
-                       QString::fromLatin1(name_of(r.state)) +
-                           (r.state_reason.empty() ? QString() : QStringLiteral(": ") + text_of(r.state_reason))));
+  if (!r.path.empty()) facts.push_back(fact(QStringLiteral("File"), text_of(r.path)));
+  facts.push_back(fact(QStringLiteral("Location"),
+                       d.snapshot ? text_of(d.snapshot->record.location) : QStringLiteral("this store")));
+  facts.push_back(
+      fact(QStringLiteral("State"),
+           QString::fromLatin1(name_of(r.state)) +
+               (r.state == EntryState::vanished && r.state_reason.empty()
+                    ? QStringLiteral(": the newest snapshot of its location lacks it; this is what was seen last")
+                : r.state_reason.empty() ? QString()
+                                         : QStringLiteral(": ") + text_of(r.state_reason))));
   facts.push_back(fact(QStringLiteral("Size"), bytes_text(r.size), exact_bytes(r.size)));
   facts.push_back(fact(QStringLiteral("Modified"), date_clock_text(r.modified), exact_time(r.modified)));
+  if (!d.snapshot) {
+    facts.push_back(fact(QStringLiteral("Served"), plural(d.hits, QStringLiteral("time"), QStringLiteral("times"))));
+    if (d.last_use != kUnknownTime)
+      facts.push_back(fact(QStringLiteral("Last use"), date_clock_text(d.last_use), exact_time(d.last_use)));
+  }
   if (r.cost >= 0) facts.push_back(fact(QStringLiteral("Saves"), duration_text(r.cost), exact_duration(r.cost)));
   if (r.direction != Direction::unknown) facts.push_back(fact(QStringLiteral("Direction"), title_of(r.direction)));
   if (!r.code_key.empty()) facts.push_back(fact(QStringLiteral("Code"), text_of(r.code_key)));
@@ -306,6 +331,8 @@ void EntriesPage::show_details(const EntryDetails& d) {
   const QJsonDocument metadata = QJsonDocument::fromJson(QByteArray::fromStdString(r.metadata_json));
   const QJsonObject object = metadata.object();
   for (auto it = object.begin(); it != object.end(); ++it) facts.push_back(node_of(it.key(), it.value(), 0));
+  if (!r.metadata_json.empty() && !metadata.isObject())
+    facts.push_back(fact(QStringLiteral("Metadata"), text_of(r.metadata_json)));
   facts_->set(std::move(facts));
   facts_view_->resizeColumnToContents(0);
 
@@ -387,8 +414,12 @@ void EntriesPage::show_details(const EntryDetails& d) {
   texts_->set(std::move(texts));
   texts_view_->resizeColumnsToContents();
   if (none)
-    source_->setPlainText(QStringLiteral(
-        "No source is known of this entry: its file is gone, and the trace of its compile was not imported."));
+    source_->setPlainText(
+        d.snapshot
+            ? QStringLiteral(
+                  "No source is known of this entry: its file is gone, and the trace of its compile was not imported.")
+            : QStringLiteral("No source is known of this entry: it holds no text, and no trace of its compile was "
+                             "imported."));
   else
     texts_view_->setCurrentIndex(texts_->index(0, 0));
 }
@@ -444,7 +475,8 @@ void EntriesPage::show_danger(const EntryDetails& d) {
                      : QStringLiteral("This entry would call what has no business in a cache: do not load it.");
   if (!d.file_note.empty()) note = text_of(d.file_note);
   danger_note_->setText(note);
-  const bool pickled = d.entry.record.layer == Layer::fx_graph || d.entry.record.layer == Layer::aot_autograd;
+  const bool pickled =
+      d.snapshot && (d.entry.record.layer == Layer::fx_graph || d.entry.record.layer == Layer::aot_autograd);
   tabs_->setTabVisible(kPickle, pickled);
   tabs_->setTabText(kPickle, d.suspicious.empty() ? QStringLiteral("Pickle")
                                                   : QStringLiteral("Pickle: suspicious (%1)").arg(d.suspicious.size()));

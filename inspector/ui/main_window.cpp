@@ -269,14 +269,17 @@ void MainWindow::make_menus() {
       workspace_.say(QStringLiteral("Click into a table first: that is what is copied or exported."));
   };
   edit->addAction(QStringLiteral("&Copy rows"), this,
-                  [in_view] { in_view([](QAbstractItemView& v) { copy_rows(v, false); }); });
+                  [this, in_view] { in_view([this](QAbstractItemView& v) { copy_rows(v, false, &workspace_); }); });
   edit->addAction(QStringLiteral("Copy rows with &headers"), QKeySequence(QStringLiteral("Ctrl+Shift+C")), this,
-                  [in_view] { in_view([](QAbstractItemView& v) { copy_rows(v, true); }); });
+                  [this, in_view] { in_view([this](QAbstractItemView& v) { copy_rows(v, true, &workspace_); }); });
   edit->addAction(QStringLiteral("&Export the table…"), QKeySequence(QStringLiteral("Ctrl+E")), this,
                   [this, in_view] { in_view([this](QAbstractItemView& v) { export_view(v, workspace_); }); });
   edit->addSeparator();
-  edit->addAction(QStringLiteral("&Undo the filter"), &workspace_, &Workspace::undo_filter);
-  edit->addAction(QStringLiteral("&Redo the filter"), &workspace_, &Workspace::redo_filter);
+  const auto filters = [this]() -> FilterStack& {
+    return workspace_.place().page == PageId::entries ? workspace_.entry_filter() : workspace_.lookup_filter();
+  };
+  edit->addAction(QStringLiteral("&Undo the filter"), this, [filters] { filters().undo(); });
+  edit->addAction(QStringLiteral("&Redo the filter"), this, [filters] { filters().redo(); });
 
   auto* view = menuBar()->addMenu(QStringLiteral("&View"));
   view->addAction(QStringLiteral("&Browse"), QKeySequence(QStringLiteral("Ctrl+1")), this,
@@ -286,7 +289,10 @@ void MainWindow::make_menus() {
   view->addAction(QStringLiteral("&Compare"), QKeySequence(QStringLiteral("Ctrl+3")), this,
                   [this] { compare_button_->click(); });
   view->addAction(QStringLiteral("&Jump to…"), QKeySequence(QStringLiteral("Ctrl+K")), this, [this] { jump_->open(); });
-  view->addAction(QStringLiteral("&Filter"), QKeySequence::Find, this, [this] { filter_->edit()->setFocus(); });
+  view->addAction(QStringLiteral("&Filter"), QKeySequence::Find, this, [this] {
+    for (FilterBar* bar : findChildren<FilterBar*>())
+      if (bar->isVisible()) bar->edit()->setFocus();
+  });
   view->addAction(QStringLiteral("B&ack"), QKeySequence(QStringLiteral("Alt+Left")), &workspace_, &Workspace::back);
   view->addAction(QStringLiteral("F&orward"), QKeySequence(QStringLiteral("Alt+Right")), &workspace_,
                   &Workspace::forward);

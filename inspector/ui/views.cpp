@@ -2,6 +2,7 @@
 #include "inspector/ui/views.h"
 
 #include <QApplication>
+#include <QBuffer>
 #include <QClipboard>
 #include <QFileDialog>
 #include <QFrame>
@@ -14,7 +15,9 @@
 #include <QToolTip>
 #include <QVBoxLayout>
 
+#include "inspector/core/format.h"
 #include "inspector/models/export.h"
+#include "inspector/models/paged_model.h"
 #include "inspector/models/roles.h"
 #include "inspector/models/workspace.h"
 #include "inspector/ui/theme.h"
@@ -45,10 +48,22 @@ QString cell_text(const QModelIndex& index, int width) {
   return text;
 }
 
-QModelIndexList selected_rows(const QAbstractItemView& view) {
-  const QModelIndexList rows = view.selectionModel()->selectedRows();
-  return rows.isEmpty() ? all_rows(*view.model()) : rows;
+// The selected rows from the top down, without a list of a million where all are selected.
+std::vector<PagedModelBase::Span> selected_spans(const QAbstractItemView& view) {
+  std::vector<PagedModelBase::Span> spans;
+  for (const QItemSelectionRange& range : view.selectionModel()->selection())
+    spans.push_back({range.top(), range.height()});
+  std::sort(spans.begin(), spans.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  return spans;
 }
+
+qint64 rows_in(const std::vector<PagedModelBase::Span>& spans) {
+  qint64 rows = 0;
+  for (const auto& span : spans) rows += span.count;
+  return rows;
+}
+
+constexpr qint64 kMostCopied = 200'000;  // rows that the clipboard takes
 
 void set_up(QAbstractItemView* view, const QString& name, Workspace& workspace) {
   view->setAccessibleName(name);
@@ -61,7 +76,7 @@ void set_up(QAbstractItemView* view, const QString& name, Workspace& workspace) 
   view->setFrameShape(QFrame::NoFrame);
   auto* copy = new QShortcut(QKeySequence::Copy, view);
   copy->setContext(Qt::WidgetShortcut);
-  QObject::connect(copy, &QShortcut::activated, view, [view] { copy_rows(*view, false); });
+  QObject::connect(copy, &QShortcut::activated, view, [view, &workspace] { copy_rows(*view, false, &workspace); });
   QObject::connect(view, &QWidget::customContextMenuRequested, view, [view, &workspace](const QPoint& at) {
     auto* menu = new QMenu(view);
     menu->setAttribute(Qt::WA_DeleteOnClose);
@@ -76,8 +91,9 @@ void set_up(QAbstractItemView* view, const QString& name, Workspace& workspace) 
         menu->addAction(QStringLiteral("Show its lookups"), view,
                         [&workspace, filter] { workspace.go_to_rows(filter); });
     }
-    menu->addAction(QStringLiteral("Copy rows"), view, [view] { copy_rows(*view, false); });
-    menu->addAction(QStringLiteral("Copy rows with headers"), view, [view] { copy_rows(*view, true); });
+    menu->addAction(QStringLiteral("Copy rows"), view, [view, &workspace] { copy_rows(*view, false, &workspace); });
+    menu->addAction(QStringLiteral("Copy rows with headers"), view,
+                    [view, &workspace] { copy_rows(*view, true, &workspace); });
     menu->addSeparator();
     menu->addAction(QStringLiteral("Export to CSV or JSON…"), view,
                     [view, &workspace] { export_view(*view, workspace); });
@@ -243,19 +259,70 @@ QTreeView* make_tree(QAbstractItemModel* model, const QString& name, Workspace& 
   return view;
 }
 
-void copy_rows(const QAbstractItemView& view, bool headers) {
-  QApplication::clipboard()->setText(
-      QString::fromUtf8(export_rows(*view.model(), selected_rows(view), ExportFormat::tabs, headers)));
+void copy_rows(const QAbstractItemView& view, bool headers, Workspace* workspace) {
+  auto* paged = qobject_cast<PagedModelBase*>(view.model());
+  auto spans = selected_spans(view);
+  if (!paged || (!spans.empty() && paged->at_hand(spans))) {
+    const QModelIndexList rows = view.selectionModel()->selectedRows();
+    QApplication::clipboard()->setText(QString::fromUtf8(
+        export_rows(*view.model(), rows.isEmpty() ? all_rows(*view.model()) : rows, ExportFormat::tabs, headers)));
+    return;
+  }
+  if (const qint64 wanted = spans.empty() ? paged->counted_so_far() : rows_in(spans); wanted > kMostCopied) {
+    if (workspace)
+      workspace->say(QStringLiteral("The clipboard takes %1 rows at most. Export the table to a file instead (Ctrl+E).")
+                         .arg(count_text(kMostCopied)));
+    return;
+  }
+  auto buffer = std::make_unique<QBuffer>();
+  buffer->open(QIODevice::WriteOnly);
+  const QBuffer* bytes = buffer.get();
+  auto writer = std::make_shared<RowWriter>(std::move(buffer), ExportFormat::tabs, column_titles(*paged), headers);
+  paged->write_rows(std::move(spans), writer, [bytes, writer, workspace](const Result<qint64>& rows, bool done) {
+    if (!rows) {
+      if (workspace) workspace->report(rows.error());
+      return;
+    }
+    if (!done) return;
+    writer->finish();
+    QApplication::clipboard()->setText(QString::fromUtf8(bytes->data()));
+    if (workspace && *rows > 1) workspace->say(QStringLiteral("Copied %1 rows").arg(count_text(*rows)));
+  });
 }
 
-bool export_to(const QAbstractItemView& view, const QString& file, QString& error) {
+void export_to(const QAbstractItemView& view, const QString& file, Workspace& workspace) {
+  const auto failed = [&workspace, file](const QString& why) {
+    workspace.report({ErrorKind::io, "the export could not be written: " + why.toStdString(), file.toStdString(),
+                      "choose another folder"});
+  };
+  auto out = std::make_unique<QSaveFile>(file);
+  if (!out->open(QIODevice::WriteOnly)) return failed(out->errorString());
   const bool json = file.endsWith(QLatin1String(".json"), Qt::CaseInsensitive);
-  QSaveFile out(file);
-  const QByteArray bytes =
-      export_rows(*view.model(), selected_rows(view), json ? ExportFormat::json : ExportFormat::csv, true);
-  if (out.open(QIODevice::WriteOnly) && out.write(bytes) == bytes.size() && out.commit()) return true;
-  error = out.errorString();
-  return false;
+  auto writer = std::make_shared<RowWriter>(std::move(out), json ? ExportFormat::json : ExportFormat::csv,
+                                            column_titles(*view.model()), true);
+  const auto finish = [writer, failed, file, &workspace] {
+    const bool whole = writer->finish();
+    auto& saved = static_cast<QSaveFile&>(writer->device());
+    if (!whole || !saved.commit()) return failed(saved.errorString());
+    workspace.say(QStringLiteral("Exported %1 to %2")
+                      .arg(plural(writer->rows(), QStringLiteral("row"), QStringLiteral("rows")), file));
+  };
+  auto spans = selected_spans(view);
+  if (rows_in(spans) <= 1) spans.clear();  // where one merely stands
+  if (auto* paged = qobject_cast<PagedModelBase*>(view.model())) {
+    paged->write_rows(std::move(spans), writer, [finish, file, &workspace](const Result<qint64>& rows, bool done) {
+      if (!rows) return workspace.report(rows.error());
+      if (done) return finish();
+      workspace.say(QStringLiteral("Exporting to %1: %2 rows so far…").arg(file, count_text(*rows)));
+    });
+    return;
+  }
+  for (const QModelIndex& row : spans.empty() ? all_rows(*view.model()) : view.selectionModel()->selectedRows()) {
+    QStringList fields;
+    for (int c = 0; c < view.model()->columnCount(); ++c) fields << exact_text(row.siblingAtColumn(c));
+    writer->row(fields);
+  }
+  finish();
 }
 
 void export_view(QAbstractItemView& view, Workspace& workspace) {
@@ -268,14 +335,8 @@ void export_view(QAbstractItemView& view, Workspace& workspace) {
   QObject::connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) {
     dialog->setDefaultSuffix(filter.startsWith(QLatin1String("JSON")) ? QStringLiteral("json") : QStringLiteral("csv"));
   });
-  QObject::connect(dialog, &QFileDialog::fileSelected, &view, [&view, &workspace](const QString& file) {
-    QString error;
-    if (export_to(view, file, error))
-      workspace.say(QStringLiteral("Exported to %1").arg(file));
-    else
-      workspace.report({ErrorKind::io, "the export could not be written: " + error.toStdString(), file.toStdString(),
-                        "choose another folder"});
-  });
+  QObject::connect(dialog, &QFileDialog::fileSelected, &view,
+                   [&view, &workspace](const QString& file) { export_to(view, file, workspace); });
   dialog->show();
 }
 

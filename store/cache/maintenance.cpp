@@ -8,6 +8,7 @@
 #include "blobs.h"
 #include "impl.h"
 #include "keyhole/base/os.h"
+#include "keyhole/cache/artifact_cache.h"
 #include "keyhole/db/upkeep.h"
 
 namespace keyhole {
@@ -174,6 +175,27 @@ Result<std::vector<CachedEntry>> cached_entries(ArtifactCache& cache, std::optio
   }
   if (!db->ok()) return tl::unexpected(db->error());
   return entries;
+}
+
+Result<std::vector<NamedFile>> cached_contents(ArtifactCache& cache, std::int64_t entry, std::int64_t most) {
+  Reading reading(cache.impl());
+  auto& db = reading.db();
+  if (!db) return tl::unexpected(db.error());
+  std::vector<NamedFile> contents;
+  Query q(*db,
+          "SELECT '', -1, " KEYHOLE_BLOB_COLUMNS
+          " FROM entry e JOIN blob b ON b.id = e.blob WHERE e.id = ?1 UNION ALL "
+          "SELECT f.name, f.position, " KEYHOLE_BLOB_COLUMNS
+          " FROM bundle_file f JOIN blob b ON b.id = f.blob WHERE f.entry = ?1 ORDER BY 2",
+          entry);
+  while (q.next()) {
+    const BlobRow row(q, 2);
+    if (row.size > most) continue;
+    if (auto bytes = load_blob(*db, cache.impl().store, row, false))
+      contents.push_back({std::string(q.text(0)), std::move(*bytes)});
+  }
+  if (!db->ok()) return tl::unexpected(db->error());
+  return contents;
 }
 
 Result<std::vector<Tombstone>> tombstones(ArtifactCache& cache, std::string_view key, std::size_t limit) {

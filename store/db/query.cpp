@@ -7,300 +7,55 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "filter_sql.h"
 #include "reader_impl.h"
 
 namespace keyhole {
 namespace {
 
-enum class Type { number, text, text_id, of_components };
-
-struct Column {
-  Type type;
-  const char* sql;      // text_id: an id of `text`; of_components: a column of `component`
-  const char* of = "";  // what has to be joined to have it: p, r (with p), c
-};
+using Type = FieldColumn::Type;
 
 /// By the number of Field.
-constexpr Column kColumns[] = {{Type::number, "l.id"},
-                               {Type::number, "p.run", "p"},
-                               {Type::text, "r.name", "pr"},
-                               {Type::number, "l.process"},
-                               {Type::number, "p.rank", "p"},
-                               {Type::number, "l.layer"},
-                               {Type::number, "l.outcome"},
-                               {Type::number, "coalesce(l.direction, 0)"},
-                               {Type::text, "(SELECT name FROM key WHERE id = l.key)"},
-                               {Type::text,
-                                "iif(c.frame >= 0, iif(c.compiled_autograd >= 0, '!' || c.compiled_autograd || '/', "
-                                "'') || c.frame || '/' || c.frame_compile, NULL)",
-                                "c"},
-                               {Type::text_id, "c.function", "c"},
-                               {Type::text_id, "c.filename", "c"},
-                               {Type::text_id, "l.status"},
-                               {Type::text_id, "l.reason"},
-                               {Type::text_id, "l.guard"},
-                               {Type::number, "l.time"},
-                               {Type::number, "l.duration"},
-                               {Type::number, "l.cost"},
-                               {Type::number, "l.saved"},
-                               {Type::text_id, "p.cache_dir", "p"},
-                               {Type::of_components, "name"},
-                               {Type::of_components, "text"},
-                               {Type::number, "l.component_set"}};
-static_assert(sizeof kColumns / sizeof kColumns[0] == static_cast<std::size_t>(Field::component_set) + 1);
+constexpr FieldColumn kLookupColumns[] = {
+    {Type::number, "l.id"},
+    {Type::number, "p.run", "p"},
+    {Type::text, "r.name", "pr"},
+    {Type::number, "l.process"},
+    {Type::number, "p.rank", "p"},
+    {Type::number, "l.layer"},
+    {Type::number, "l.outcome"},
+    {Type::number, "coalesce(l.direction, 0)"},
+    {Type::text, "(SELECT name FROM key WHERE id = l.key)"},
+    {Type::text,
+     "iif(c.frame >= 0, iif(c.compiled_autograd >= 0, '!' || c.compiled_autograd || '/', "
+     "'') || c.frame || '/' || c.frame_compile, NULL)",
+     "c"},
+    {Type::text_id, "c.function", "c"},
+    {Type::text_id, "c.filename", "c"},
+    {Type::text_id, "l.status"},
+    {Type::text_id, "l.reason"},
+    {Type::text_id, "l.guard"},
+    {Type::number, "l.time"},
+    {Type::number, "l.duration"},
+    {Type::number, "l.cost"},
+    {Type::number, "l.saved"},
+    {Type::text_id, "p.cache_dir", "p"},
+    {Type::of_components, "name"},
+    {Type::of_components, "text"},
+    {Type::number, "l.component_set"},
+    {Type::absent},
+    {Type::absent},
+    {Type::absent},
+    {Type::absent},
+    {Type::absent}};
+static_assert(sizeof kLookupColumns / sizeof kLookupColumns[0] == static_cast<std::size_t>(Field::words) + 1);
 
-const Column& column_of(Field field) {
-  return kColumns[static_cast<std::size_t>(field)];
-}
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-std::size_t find_folded(std::string_view text, std::string_view folded) {
-  const auto at =
-      std::search(text.begin(), text.end(), folded.begin(), folded.end(), [](char a, char b) { return lower(a) == b; });
-  return at == text.end() && !folded.empty() ? std::string_view::npos : static_cast<std::size_t>(at - text.begin());
-}
-
-std::string folded(std::string_view word) {
-  std::string f(word);
-  std::transform(f.begin(), f.end(), f.begin(), lower);
-  return f;
-}
-
-std::string_view value_text(sqlite3_value* v) {
-  const void* bytes = sqlite3_value_type(v) == SQLITE_BLOB ? sqlite3_value_blob(v) : sqlite3_value_text(v);
-  if (bytes == nullptr) return {};
-  return {static_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_value_bytes(v))};
-}
-
-/// plain(body): the text of a body, unpacked. found(text, folded word): the place of the word, from 1; 0: not in it.
-void add_functions(sqlite3* db) {
-  sqlite3_create_function_v2(
-      db, "plain", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, nullptr,
-      [](sqlite3_context* context, int, sqlite3_value** v) {
-        if (sqlite3_value_type(v[0]) != SQLITE_BLOB) return sqlite3_result_value(context, v[0]);
-        const auto text = decompressed(value_text(v[0]));
-        if (!text) return sqlite3_result_null(context);
-        sqlite3_result_text64(context, text->data(), text->size(), SQLITE_TRANSIENT, SQLITE_UTF8);
-      },
-      nullptr, nullptr, nullptr);
-  sqlite3_create_function_v2(
-      db, "found", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, nullptr,
-      [](sqlite3_context* context, int, sqlite3_value** v) {
-        const auto at = find_folded(value_text(v[0]), value_text(v[1]));
-        sqlite3_result_int64(context, at == std::string_view::npos ? 0 : static_cast<sqlite3_int64>(at) + 1);
-      },
-      nullptr, nullptr, nullptr);
-}
-
-using Value = std::variant<std::int64_t, std::string>;
-
-/// SQL with its parameters; identifiers come from tables of constants, values are always bound.
-class Builder {
- public:
-  explicit Builder(Db& db);
-  std::string sql;
-  std::vector<Value> values;
-
-  /// What the conditions, and a column to sort by, need beside `lookup l`.
-  [[nodiscard]] std::string joins() const;
-  void use(const Column& column) { joined_ += column.of; }
-
-  bool filter(const Filter& f);
-  void bind(Query& q) const {
-    for (const auto& v : values) std::visit([&](const auto& x) { q.bind(x); }, v);
-  }
-  [[nodiscard]] const std::string& error() const { return error_; }
-
- private:
-  bool compare(const Filter& f);
-  bool parts(const Filter& f, const char* joint);
-  bool compare_run(const Filter& f, const Value& value);
-  static const char* sign(Compare c);
-  std::string sets_with(const char* column, const std::string& condition, const std::string& text);
-
-  Db* db_;
-  std::string error_;
-  std::string joined_;
-};
-
-std::string Builder::joins() const {
-  const auto needs = [&](char table) { return joined_.find(table) != std::string::npos; };
-  std::string sql_of_joins;
-  if (needs('p')) sql_of_joins += "JOIN process p ON p.id = l.process ";
-  if (needs('r')) sql_of_joins += "JOIN run r ON r.id = p.run ";
-  if (needs('c')) sql_of_joins += "LEFT JOIN compile c ON c.id = l.compile ";
-  return sql_of_joins;
-}
-
-const char* Builder::sign(Compare c) {
-  switch (c) {
-    case Compare::equal:
-      return " = ?";
-    case Compare::less:
-      return " < ?";
-    case Compare::less_equal:
-      return " <= ?";
-    case Compare::greater:
-      return " > ?";
-    case Compare::greater_equal:
-      return " >= ?";
-    case Compare::contains:
-      return "found";
-    case Compare::starts_with:
-      return "starts";
-    case Compare::known:
-      return "known";
-  }
-  return " = ?";
-}
-
-std::string condition_on(const std::string& text, Compare compare, const char* sign) {
-  if (compare == Compare::contains) return "found(" + text + ", ?) > 0";
-  if (compare == Compare::starts_with) return "found(" + text + ", ?) = 1";
-  return text + sign;
-}
-
-bool Builder::parts(const Filter& f, const char* joint) {
-  if (f.parts.empty()) {
-    sql += f.kind == Filter::Kind::any ? "0" : "1";
-    return true;
-  }
-  if (f.kind == Filter::Kind::none && f.parts.size() == 1 && f.parts[0].kind == Filter::Kind::compare &&
-      f.parts[0].compare == Compare::known) {
-    const Column& column = column_of(f.parts[0].field);
-    use(column);
-    sql += column.type == Type::of_components ? "l.component_set IS NULL" : std::string(column.sql) + " IS NULL";
-    return true;
-  }
-  // NULL (the row has no value) counts as false. Only a negation would make it true; elsewhere coalesce() would keep
-  // SQLite from using an index.
-  const bool negated = f.kind == Filter::Kind::none;
-  sql += negated ? "NOT (" : "(";
-  for (std::size_t i = 0; i < f.parts.size(); ++i) {
-    if (i > 0) sql += joint;
-    if (negated) sql += "coalesce(";
-    if (!filter(f.parts[i])) return false;
-    if (negated) sql += ", 0)";
-  }
-  sql += ")";
-  return true;
-}
-
-bool Builder::filter(const Filter& f) {
-  switch (f.kind) {
-    case Filter::Kind::everything:
-      sql += "1";
-      return true;
-    case Filter::Kind::compare:
-      return compare(f);
-    case Filter::Kind::all:
-      return f.parts.size() == 1 ? filter(f.parts[0]) : parts(f, " AND ");
-    case Filter::Kind::any:
-    case Filter::Kind::none:
-      return parts(f, " OR ");
-  }
-  return false;
-}
-
-/// Component sets keep their members packed: which sets hold a component is worked out here, once a query.
-std::string Builder::sets_with(const char* column, const std::string& condition, const std::string& text) {
-  std::unordered_set<std::int64_t> components, groups;
-  {
-    Query q(*db_, std::string("SELECT id FROM component WHERE ") + column + " IN (SELECT id FROM text WHERE " +
-                      condition + ")");
-    q.bind(text);
-    while (q.next()) components.insert(q.integer(0));
-  }
-  std::unordered_map<std::int64_t, Ids> whole;
-  const auto holds = [&](const Ids& ids) {
-    return std::any_of(ids.begin(), ids.end(), [&](std::int64_t id) { return components.contains(id); });
-  };
-  for (const bool with_base : {false, true}) {
-    Query q(*db_, std::string("SELECT id, base, members FROM component_group WHERE (base IS NOT NULL) = ?"));
-    q.bind(with_base);
-    while (q.next()) {
-      auto ids = with_base ? apply_difference(whole[q.integer(1)], q.text(2)) : decode_ids(q.text(2));
-      if (!ids) continue;
-      if (holds(*ids)) groups.insert(q.integer(0));
-      if (!with_base) whole.emplace(q.integer(0), std::move(*ids));
-    }
-  }
-  std::string list = "(0";
-  Query q(*db_, std::string("SELECT id, groups FROM component_set"));
-  while (q.next()) {
-    const auto ids = decode_ids(q.text(1));
-    if (ids && std::any_of(ids->begin(), ids->end(), [&](std::int64_t id) { return groups.contains(id); }))
-      list += "," + std::to_string(q.integer(0));
-  }
-  return list + ")";
-}
-
-bool Builder::compare(const Filter& f) {
-  const Column& column = column_of(f.field);
-  const bool wants_text = column.type != Type::number;
-  if (f.compare == Compare::known) {
-    use(column);
-    sql +=
-        column.type == Type::of_components ? "l.component_set IS NOT NULL" : std::string(column.sql) + " IS NOT NULL";
-    return true;
-  }
-  const auto* text = std::get_if<std::string>(&f.value);
-  const bool of_text = f.compare == Compare::contains || f.compare == Compare::starts_with;
-  if (wants_text != (text != nullptr) || (of_text && !wants_text)) {
-    error_ = "a filter compares field " + std::to_string(static_cast<int>(f.field)) + " with a value of another type";
-    return false;
-  }
-  const Value value = of_text ? Value(folded(*text)) : f.value;
-  if (f.field == Field::run || f.field == Field::run_name) return compare_run(f, value);
-  use(column);
-  switch (column.type) {
-    case Type::number:
-    case Type::text:
-      sql += condition_on(column.sql, f.compare, sign(f.compare));
-      values.push_back(value);
-      break;
-    case Type::text_id:
-      if (f.compare == Compare::equal) {
-        sql += std::string(column.sql) + " IN (SELECT id FROM text WHERE hash = ? AND plain(body) = ?)";
-        values.emplace_back(static_cast<std::int64_t>(hash64(*text)));
-      } else {
-        sql += std::string(column.sql) + " IN (SELECT id FROM text WHERE " +
-               condition_on("plain(body)", f.compare, sign(f.compare)) + ")";
-      }
-      values.push_back(value);
-      break;
-    case Type::of_components:
-      sql += "l.component_set IN " + sets_with(column.sql, condition_on("plain(body)", f.compare, sign(f.compare)),
-                                               std::get<std::string>(value));
-      break;
-  }
-  return true;
-}
-
-/// Runs are few and lookups many: which runs pass is found first. Where they hold few lookups, these are found through
-/// their processes; else the order that the query wants is walked.
-bool Builder::compare_run(const Filter& f, const Value& value) {
-  constexpr std::int64_t kFew = 20'000;
-  const std::string passing =
-      " FROM run WHERE " +
-      (f.field == Field::run ? std::string("id") + sign(f.compare) : condition_on("name", f.compare, sign(f.compare)));
-  std::int64_t lookups = 0;
-  {
-    Query q(*db_, "SELECT total(lookups)" + passing);
-    std::visit([&](const auto& v) { q.bind(v); }, value);
-    if (q.next()) lookups = q.integer(0);
-  }
-  sql += std::string(lookups > kFew ? "+" : "") + "l.process IN (SELECT id FROM process WHERE run IN (SELECT id" +
-         passing + "))";
-  values.push_back(value);
-  return true;
+const FieldColumn& column_of(Field field) {
+  return kLookupColumns[static_cast<std::size_t>(field)];
 }
 
 std::string sort_expression(Field field) {
-  const Column& column = column_of(field);
+  const FieldColumn& column = column_of(field);
   if (column.type == Type::text_id) return std::string("(SELECT plain(body) FROM text WHERE id = ") + column.sql + ")";
   return column.sql;
 }
@@ -309,10 +64,6 @@ std::variant<std::monostate, std::int64_t, std::string> value_of(const Query& q,
   if (q.null(column)) return std::monostate{};
   if (type == Type::number) return q.integer(column);
   return std::string(q.text(column));
-}
-
-Builder::Builder(Db& db) : db_(&db) {
-  add_functions(db.handle());
 }
 
 Error wrong_filter(const std::string& what) {
@@ -330,11 +81,11 @@ std::string excerpt_of(std::string_view text, std::size_t at) {
 /// False from `use` ends it.
 template <class Use>
 Result<void> in_order(Db& db, const LookupQuery& query, std::size_t limit, Use use) {
-  const Column& sort_column = column_of(query.sort);
+  const FieldColumn& sort_column = column_of(query.sort);
   if (sort_column.type == Type::of_components)
     return tl::make_unexpected(wrong_filter("components cannot be sorted by"));
-  Builder where(db);
-  if (!where.filter(query.filter)) return tl::make_unexpected(wrong_filter(where.error()));
+  FilterSql where(db, kLookupColumns);
+  if (!where.has(query.sort) || !where.filter(query.filter)) return tl::make_unexpected(wrong_filter(where.error()));
   where.use(sort_column);
   const std::string by = sort_expression(query.sort);
   const bool by_id = query.sort == Field::id;
@@ -352,7 +103,7 @@ Result<void> in_order(Db& db, const LookupQuery& query, std::size_t limit, Use u
       const bool first_stretch = query.descending == with_value;
       if (with_value != cursor_has_value && first_stretch) return;  // lies before the cursor
     }
-    Builder b = where;
+    FilterSql b = where;
     if (!by_id) b.sql += " AND " + by + (with_value ? " IS NOT NULL" : " IS NULL");
     if (resumes && (by_id || with_value == cursor_has_value)) {
       if (by_id || !with_value) {
@@ -465,7 +216,7 @@ Result<RowId> Reader::last_lookup() {
 
 Result<std::vector<LookupPoint>> Reader::points(const Filter& filter, RowId first, RowId last) {
   const Call call(*impl_);
-  Builder b(impl_->db);
+  FilterSql b(impl_->db, kLookupColumns);
   if (!b.filter(filter)) return tl::make_unexpected(wrong_filter(b.error()));
   std::vector<LookupPoint> points;
   // An index would leave the order of the ids, which is that of the pages.
@@ -479,7 +230,7 @@ Result<std::vector<LookupPoint>> Reader::points(const Filter& filter, RowId firs
 Result<std::vector<LookupPoint>> Reader::points_between(const Filter& filter, Nanoseconds begin, Nanoseconds end,
                                                         std::size_t limit) {
   const Call call(*impl_);
-  Builder b(impl_->db);
+  FilterSql b(impl_->db, kLookupColumns);
   if (!b.filter(filter)) return tl::make_unexpected(wrong_filter(b.error()));
   std::vector<LookupPoint> points;
   Query q(impl_->db, POINT_SELECT + b.joins() + "WHERE (" + b.sql + ") AND l.time >= " + std::to_string(begin) +
@@ -503,7 +254,7 @@ Result<std::vector<ProcessPlace>> Reader::process_places(RowId after) {
 
 Result<std::int64_t> Reader::count(const Filter& filter) {
   const Call call(*impl_);
-  Builder b(impl_->db);
+  FilterSql b(impl_->db, kLookupColumns);
   if (!b.filter(filter)) return tl::make_unexpected(wrong_filter(b.error()));
   // The runs keep count: that of the whole store costs no walk over it.
   Query q(impl_->db, filter.kind == Filter::Kind::everything
@@ -519,8 +270,8 @@ Result<std::vector<Tally>> Reader::tally(Field by, const Filter& filter, std::si
   const Call call(*impl_);
   if (column_of(by).type == Type::of_components)
     return tl::make_unexpected(wrong_filter("components cannot be summed up by"));
-  Builder b(impl_->db);
-  if (!b.filter(filter)) return tl::make_unexpected(wrong_filter(b.error()));
+  FilterSql b(impl_->db, kLookupColumns);
+  if (!b.has(by) || !b.filter(filter)) return tl::make_unexpected(wrong_filter(b.error()));
   const bool by_text_id = column_of(by).type == Type::text_id;
   b.use(column_of(by));
   Query q(impl_->db, std::string("SELECT ") + column_of(by).sql +
@@ -551,7 +302,7 @@ Result<std::vector<SearchHit>> Reader::search(std::string_view word, std::size_t
   const Call call(*impl_);
   std::vector<SearchHit> hits;
   if (word.empty()) return hits;
-  add_functions(impl_->db.handle());
+  add_text_functions(impl_->db);
   const std::string needle = folded(word);
   // Every string is stored once, so that a scan of them is short: an index of words would double the store.
   struct Place {

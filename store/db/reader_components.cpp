@@ -214,6 +214,21 @@ EntryRow Reader::Impl::entry_row(const Query& q) {
   return row;
 }
 
+std::optional<EntryRow> Reader::Impl::entry_at(RowId entry, RowId location) {
+  Query q(db,
+          "SELECT " ENTRY_COLUMNS
+          ", p.location, p.until FROM presence p JOIN entry e ON e.id = p.entry LEFT JOIN snapshot s ON s.id = (SELECT "
+          "max(id) FROM snapshot WHERE location = p.location AND id >= p.since AND (p.until IS NULL OR id < p.until)) "
+          "WHERE p.location = ?2 AND p.entry = ?1 ORDER BY p.since DESC LIMIT 1",
+          entry, location);
+  if (!q.next()) return std::nullopt;
+  EntryRow row = entry_row(q);
+  row.location_id = location;
+  row.location = text(location);
+  if (!q.null(kSnapshotColumn + 2) && row.record.state == EntryState::ok) row.record.state = EntryState::vanished;
+  return row;
+}
+
 Result<std::vector<EntryRow>> Reader::entries_with_key(Layer layer, std::string_view key) {
   const Call call(*impl_);
   std::vector<EntryRow> rows;

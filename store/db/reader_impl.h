@@ -46,6 +46,8 @@ struct Reader::Impl {
   std::vector<LookupRow> lookup_rows(Query& q);
   std::optional<LookupRow> lookup(RowId id);
   EntryRow entry_row(const Query& q);
+  /// As the newest snapshot of the location saw it.
+  std::optional<EntryRow> entry_at(RowId entry, RowId location);
 
   std::optional<Ids> groups_of(RowId set);
   const Ids& members_of(std::int64_t group);
@@ -56,6 +58,7 @@ struct Reader::Impl {
   ComponentPtr component(std::int64_t id);
 
   Db db;
+  bool with_cache = false;  // cache.db is attached
 
  private:
   std::unordered_map<std::int64_t, std::string> texts_;

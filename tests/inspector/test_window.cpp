@@ -5,6 +5,8 @@
 #include <QApplication>
 #include <QClipboard>
 #include <QDirIterator>
+#include <QJsonArray>
+#include <QJsonDocument>
 #include <QLabel>
 #include <QLineEdit>
 #include <QSettings>
@@ -209,11 +211,48 @@ class TestWindow : public QObject {
     QVERIFY2(text.contains(QString::fromStdString(made::key_of('f', "0 on"))), qPrintable(text));
     copy_rows(*table, true);
     QVERIFY(QApplication::clipboard()->text().startsWith(QStringLiteral("Time\tOutcome")));
-    QTemporaryDir folder;
-    QString error;
-    QVERIFY(export_to(*table, folder.filePath(QStringLiteral("x.csv")), error));
-    QVERIFY(!export_to(*table, QStringLiteral("/nowhere/x.csv"), error));
-    QVERIFY(!error.isEmpty());
+  }
+
+  // Of a long table only the pages that were looked at are at hand; the others are read for the file.
+  void all_rows_are_exported_however_few_were_shown() {
+    made::Store store;
+    auto many = store.begin("many", made::kMorning);
+    constexpr int kRows = 1500;
+    for (int i = 0; i < kRows; ++i)
+      store.lookup(many, Layer::code, std::to_string(i) + "/0", made::key_of('c', std::to_string(i)), Outcome::hit,
+                   made::kMorning + i * made::kSecond, i);
+    store.commit();
+    MainWindow window;
+    window.show();
+    window.open_store(store.qpath());
+    window.workspace().go(PageId::history);
+    QTableView* table = nullptr;
+    QTRY_VERIFY((table = named<QTableView>(window, QStringLiteral("Lookups"))) && table->model()->rowCount() == kRows);
+    table->setCurrentIndex(table->model()->index(0, 0));
+    const QTemporaryDir folder;
+    const auto read = [&](const QString& name) {
+      QFile file(folder.filePath(name));
+      return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
+    };
+    export_to(*table, folder.filePath(QStringLiteral("x.csv")), window.workspace());
+    QTRY_VERIFY(!read(QStringLiteral("x.csv")).isEmpty());
+    const QByteArray csv = read(QStringLiteral("x.csv"));
+    QCOMPARE(csv.count('\n'), kRows + 1);
+    for (const int i : {0, 700, kRows - 1}) QVERIFY(csv.contains(made::key_of('c', std::to_string(i)).c_str()));
+    export_to(*table, folder.filePath(QStringLiteral("x.json")), window.workspace());
+    QTRY_VERIFY(!read(QStringLiteral("x.json")).isEmpty());
+    QCOMPARE(QJsonDocument::fromJson(read(QStringLiteral("x.json"))).array().size(), kRows);
+    // Selected with the keyboard, copied with headers.
+    table->setFocus();
+    QTest::keyClick(table, Qt::Key_A, Qt::ControlModifier);
+    QApplication::clipboard()->clear();
+    QTest::keyClick(&window, Qt::Key_C, Qt::ControlModifier | Qt::ShiftModifier);
+    QTRY_COMPARE(QApplication::clipboard()->text().count(u'\n'), kRows + 1);
+    QVERIFY(QApplication::clipboard()->text().startsWith(QStringLiteral("Time\tOutcome")));
+    // Where nothing can be written that is said.
+    QSignalSpy failed(&window.workspace(), &Workspace::failed);
+    export_to(*table, QStringLiteral("/nowhere/x.csv"), window.workspace());
+    QCOMPARE(failed.size(), 1);
   }
 
   void a_recording_appears_as_it_goes() {

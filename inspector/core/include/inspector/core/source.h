@@ -36,8 +36,8 @@ struct LookupQuery {
   bool descending = true;
 };
 
-enum class EntryColumn { layer, key, file, state, size, modified, cost, direction, guard };
-inline constexpr int kEntryColumns = int(EntryColumn::guard) + 1;
+enum class EntryColumn { layer, key, file, state, size, modified, cost, direction, guard, location };
+inline constexpr int kEntryColumns = int(EntryColumn::location) + 1;
 
 struct EntryQuery {
   FilterNode filter;
@@ -120,7 +120,9 @@ struct EntryFile {
 
 struct EntryDetails {
   EntryRow entry;
-  SnapshotRow snapshot;
+  std::optional<SnapshotRow> snapshot;     ///< absent: it is of the store's own cache
+  Nanoseconds last_use = kUnknownTime;     ///< of the store's own cache, with `hits`
+  std::int64_t hits = 0;
   std::vector<LookupRow> users;   ///< lookups of its key, newest first
   std::vector<TextRecord> texts;  ///< of the compile that made or used it: graphs, code
   // Of the file itself, where it still lies where it was seen. Nothing in it is executed.
@@ -193,6 +195,7 @@ class Source {
   virtual Result<std::vector<RunRow>> newest_runs(std::size_t limit) = 0;  ///< the order of time
   virtual Result<std::optional<RunRow>> run_named(const std::string& name) = 0;
   virtual Result<std::optional<LookupRow>> lookup(RowId id) = 0;
+  virtual Result<RowId> last_lookup() = 0;  ///< the highest id; 0: there is none
   virtual Result<std::vector<LookupRow>> with_key_prefix(const std::string& prefix, std::size_t limit) = 0;
   virtual Result<Explanation> explanation(RowId lookup, std::optional<RowId> against) = 0;
   virtual Result<KeyBreakdown> breakdown(RowId lookup, const Ticket& ticket) = 0;
@@ -206,7 +209,8 @@ class Source {
 
   virtual Result<RowCount> count_entries(const EntryQuery& query, const Ticket& ticket) = 0;
   virtual Result<std::vector<EntryRow>> entries(const EntryQuery& query, std::int64_t first, std::size_t limit) = 0;
-  virtual Result<EntryDetails> entry(RowId id) = 0;
+  /// `location`: of its row.
+  virtual Result<EntryDetails> entry(RowId id, RowId location) = 0;
   virtual Result<std::vector<Problem>> problems(RowId run) = 0;
 };
 

@@ -38,8 +38,4 @@ class TimelineBuilder {
   std::vector<TimelineEvent> events_;
 };
 
-/// Orders by a column; rows without a value come last either way. Equal rows keep the order of time.
-bool comes_before(const LookupRow& a, const LookupRow& b, LookupColumn column, bool descending);
-bool comes_before(const EntryRow& a, const EntryRow& b, EntryColumn column, bool descending);
-
 }  // namespace keyhole::inspector

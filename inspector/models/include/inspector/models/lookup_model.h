@@ -18,6 +18,7 @@ class LookupModel : public PagedModel<LookupRow, LookupQuery> {
   QVariant cell(const LookupRow& row, int column, int role) const override;
   Result<std::vector<LookupRow>> fetch(Source& source, const LookupQuery& query, qint64 first,
                                        std::size_t limit) const override;
+  Result<LookupQuery> as_of_now(Source& source, LookupQuery query) const override;
   Result<RowCount> count(Source& source, const LookupQuery& query, const Ticket& ticket) const override;
 };
 

@@ -5,11 +5,15 @@
 #pragma once
 
 #include <QAbstractTableModel>
+#include <QElapsedTimer>
 #include <QTimer>
 #include <algorithm>
+#include <functional>
+#include <limits>
 #include <map>
 
 #include "inspector/core/session.h"
+#include "inspector/models/export.h"
 #include "inspector/models/roles.h"
 
 namespace keyhole::inspector {
@@ -24,6 +28,17 @@ class PagedModelBase : public QAbstractTableModel {
   [[nodiscard]] virtual qint64 stretch() const = 0;
   virtual void set_stretch(qint64 first) = 0;
   virtual void reload() = 0;  ///< asks again, keeping what is shown until the answer is there
+
+  struct Span {
+    int first = 0;
+    qint64 count = 0;
+  };
+  /// Whether these rows of the stretch are at hand.
+  [[nodiscard]] virtual bool at_hand(const std::vector<Span>& spans) const = 0;
+  /// Writes rows of the stretch (none named: the whole result, from its first row on) on another thread; `told` hears,
+  /// some times a second, how far it came and whether that was all. Of the lookups that were there when it began.
+  using Told = std::function<void(const Result<qint64>& rows, bool done)>;
+  virtual void write_rows(std::vector<Span> spans, std::shared_ptr<RowWriter> writer, Told told) = 0;
  Q_SIGNALS:
   void loaded();  ///< the first page of a query, or all that there is
   void counted(qint64 rows);
@@ -108,6 +123,20 @@ class PagedModel : public PagedModelBase {
     return -1;
   }
 
+  bool at_hand(const std::vector<Span>& spans) const override {
+    for (const Span& span : spans)
+      for (qint64 page = span.first / kPage; page * kPage < span.first + span.count; ++page)
+        if (pages_.find(int(page)) == pages_.end()) return false;
+    return true;
+  }
+  void write_rows(std::vector<Span> spans, std::shared_ptr<RowWriter> writer, Told told) override {
+    if (!session_) return;
+    Writing writing{query_, {}, 0, 0, std::move(writer), std::move(told)};
+    for (const Span& span : spans) writing.spans.emplace_back(first_row_ + span.first, span.count);
+    if (spans.empty()) writing.spans = {{0, std::numeric_limits<qint64>::max()}};
+    write_on(std::make_shared<Writing>(std::move(writing)));
+  }
+
   int rowCount(const QModelIndex& parent = {}) const override { return parent.isValid() ? 0 : rows_; }
 
   QVariant data(const QModelIndex& index, int role) const override {
@@ -122,9 +151,20 @@ class PagedModel : public PagedModelBase {
   virtual QVariant cell(const Row& row, int column, int role) const = 0;
   virtual Result<std::vector<Row>> fetch(Source& source, const Query& query, qint64 first, std::size_t limit) const = 0;
   virtual Result<RowCount> count(Source& source, const Query& query, const Ticket& ticket) const = 0;
+  /// The query without what is recorded from now on.
+  virtual Result<Query> as_of_now(Source&, Query query) const { return query; }
 
  private:
-  enum Channel { kFirst, kCount, kPageChannel };
+  enum Channel { kFirst, kCount, kPageChannel, kWriting };
+  struct Writing {
+    Query query;
+    std::vector<std::pair<qint64, qint64>> spans;  // place in the result, how many
+    std::size_t span = 0;
+    qint64 done = 0;  // of that span
+    std::shared_ptr<RowWriter> writer;
+    Told told;
+    bool begun = false;
+  };
   struct Page {
     std::vector<Row> rows;
     mutable std::uint64_t used = 0;
@@ -212,6 +252,46 @@ class PagedModel : public PagedModelBase {
       growing_ = false;
       grow();
     });
+  }
+
+  void write_on(std::shared_ptr<Writing> writing) {
+    session_->ask(
+        Session::Lane::scan, this, kWriting,
+        [this, writing](Source& source, const Ticket& ticket) -> Result<bool> {
+          constexpr qint64 kMilliseconds = 200;
+          constexpr qint64 kRows = 1000;
+          Writing& w = *writing;
+          if (!w.begun) {
+            auto query = as_of_now(source, w.query);
+            if (!query) return tl::unexpected(query.error());
+            w.query = std::move(*query);
+            w.begun = true;
+          }
+          QElapsedTimer timer;
+          timer.start();
+          while (w.span < w.spans.size() && !ticket.stale() && timer.elapsed() < kMilliseconds) {
+            const auto [first, count] = w.spans[w.span];
+            const auto wanted = std::min(kRows, count - w.done);
+            auto rows = fetch(source, w.query, first + w.done, std::size_t(wanted));
+            if (!rows) return tl::unexpected(rows.error());
+            for (const Row& row : *rows) {
+              QStringList fields;
+              for (int c = 0; c < columnCount(); ++c) {
+                const QVariant exact = cell(row, c, ExactRole);
+                fields << (exact.isValid() ? exact : cell(row, c, Qt::DisplayRole)).toString();
+              }
+              w.writer->row(fields);
+            }
+            w.done += qint64(rows->size());
+            if (qint64(rows->size()) < wanted || w.done >= count) ++w.span, w.done = 0;
+          }
+          return w.span >= w.spans.size();
+        },
+        [this, writing](const Result<bool>& done) {
+          if (!done) return writing->told(tl::unexpected(done.error()), true);
+          writing->told(writing->writer->rows(), *done);
+          if (!*done) write_on(writing);
+        });
   }
 
   void want(int page) {

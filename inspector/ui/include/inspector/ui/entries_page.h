@@ -32,7 +32,8 @@ class SourceHighlighter : public QSyntaxHighlighter {
   const QWidget& widget_;
 };
 
-/// Everything that the snapshots hold: a table with its own filter, and the details of one entry.
+/// Everything that the snapshots and the store's own cache hold: a table with its own filter, and the details of one
+/// entry.
 class EntriesPage : public Page {
   Q_OBJECT
  public:
@@ -47,7 +48,8 @@ class EntriesPage : public Page {
   void apply_filter();
   void show_timings(const EntryRecord& entry);
   void show_danger(const EntryDetails& details);
-  void show_entry(RowId id);
+  void show_count();
+  void show_entry(RowId id, RowId location);
   void show_details(const EntryDetails& details);
 
   EntryModel* model_;
@@ -61,7 +63,7 @@ class EntriesPage : public Page {
   QTreeView *facts_view_, *guard_view_;
   QTableView *users_view_, *texts_view_, *files_view_, *calls_view_;
   QPlainTextEdit *source_, *tree_;
-  RowId shown_ = 0;
+  RowId shown_ = 0, shown_location_ = 0;
 };
 
 }  // namespace keyhole::inspector

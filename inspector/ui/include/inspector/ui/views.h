@@ -31,12 +31,14 @@ class CellDelegate : public QStyledItemDelegate {
 QTableView* make_table(QAbstractItemModel* model, const QString& name, Workspace& workspace);
 QTreeView* make_tree(QAbstractItemModel* model, const QString& name, Workspace& workspace);
 
-/// Copies the selected rows of a view as tab-separated text; all rows where none is selected.
-void copy_rows(const QAbstractItemView& view, bool headers);
+/// Copies the selected rows of a view as tab-separated text; all rows where none is selected. Rows that are not at hand
+/// are read first, without blocking: then `workspace`, where there is one, tells when they are in the clipboard.
+void copy_rows(const QAbstractItemView& view, bool headers, Workspace* workspace = nullptr);
 /// Asks for a file name in a window that does not block, and writes what the view holds.
 void export_view(QAbstractItemView& view, Workspace& workspace);
-/// Writes what the view holds, as CSV or, where the name ends in .json, as JSON. False: `error` says why.
-bool export_to(const QAbstractItemView& view, const QString& file, QString& error);
+/// Writes what the view holds (several rows selected: these), as CSV or, where the name ends in .json, as JSON. Does
+/// not block; `workspace` tells how it went.
+void export_to(const QAbstractItemView& view, const QString& file, Workspace& workspace);
 
 /// A label of one of the kinds of the style sheet: "muted", "faint", "figure", "heading", "sentence", "title".
 QLabel* make_label(const QString& text, const char* kind = "", QWidget* parent = nullptr);

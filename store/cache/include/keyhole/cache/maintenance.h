@@ -15,6 +15,7 @@
 namespace keyhole {
 
 class ArtifactCache;
+struct NamedFile;
 
 /// Takes the events of the journals into the history and the last uses into cache.db, for at most about `budget`.
 /// Journals of living processes are read as far as they are written, or left alone; those of dead ones are removed once
@@ -37,6 +38,10 @@ struct CachedEntry {
 /// In the order of their ids, behind `after`. All layers where `layer` is absent; all keys where `key` is empty.
 Result<std::vector<CachedEntry>> cached_entries(ArtifactCache& cache, std::optional<Layer> layer, std::string_view key,
                                                 std::int64_t after, std::size_t limit);
+
+/// What an entry holds, to be shown: its content under an empty name, then the files of its bundle; what is longer than
+/// `most` bytes, or damaged, is left out. Notes no use.
+Result<std::vector<NamedFile>> cached_contents(ArtifactCache& cache, std::int64_t entry, std::int64_t most);
 
 struct Tombstone {
   Layer layer = Layer::fx_graph;

@@ -12,7 +12,9 @@
 
 namespace keyhole {
 
-/// What of a lookup can be compared and sorted by. In brackets the type of the value that it is compared with.
+/// What of a lookup, or of an entry, can be compared and sorted by. In brackets the type of the value that it is
+/// compared with. An entry has: id, layer, direction, key, guard, time (of its last change), cost, and what is said to
+/// be of entries; a lookup has all but these.
 enum class Field : std::uint8_t {
   id,              ///< (number) the order of recording; the cheapest to sort by
   run,             ///< (number) row id
@@ -36,7 +38,12 @@ enum class Field : std::uint8_t {
   cache_dir,       ///< (text)
   component,       ///< (text) the name of any of its components; not to sort by
   component_text,  ///< (text) the text of any of its components; not to sort by
-  component_set    ///< (number) row id
+  component_set,   ///< (number) row id
+  path,            ///< (text) of entries: the file, relative to its location
+  size,            ///< (number) of entries: bytes
+  state,           ///< (number) of entries: static_cast of EntryState; `vanished` where the newest snapshot lacks it
+  location,        ///< (text) of entries: the folder; "(store)": the store's own cache
+  words            ///< (text) of entries, only `contains`: anywhere in it, or in the graphs and code of its compiles
 };
 
 enum class Compare : std::uint8_t { equal, less, less_equal, greater, greater_equal, contains, starts_with, known };
@@ -81,6 +88,30 @@ struct LookupQuery {
   std::optional<Cursor> after;
   std::int64_t skip = 0;  ///< rows that are passed over first: cheap where an index gives the order
   std::size_t limit = 200;
+};
+
+/// Entries: what the newest snapshots of all locations hold, what they no longer hold as it was seen last, and what the
+/// store's own cache holds.
+struct EntryQuery {
+  Filter filter;
+  Field sort = Field::time;
+  bool descending = true;  ///< rows without a value come first when ascending, last when descending
+  std::int64_t skip = 0;
+  std::size_t limit = 200;
+};
+
+/// Names a row of a list of entries: one entry may lie at several locations.
+struct EntryPlace {
+  RowId entry = 0;     ///< negative: of the store's own cache
+  RowId location = 0;  ///< 0: the store's own cache
+  friend bool operator==(const EntryPlace&, const EntryPlace&) = default;
+};
+
+/// What the store's own cache knows of an entry beside its row.
+struct CachedEntryFiles {
+  std::vector<std::pair<std::string, std::int64_t>> files;  ///< of its bundle: name, bytes
+  Nanoseconds last_use = kUnknownTime;                      ///< as far as the journals were taken in
+  std::int64_t hits = 0;
 };
 
 struct LookupPage {

@@ -15,6 +15,9 @@
 namespace keyhole {
 
 enum class Field : std::uint8_t;
+struct CachedEntryFiles;
+struct EntryPlace;
+struct EntryQuery;
 struct Filter;
 struct LookupPage;
 struct LookupPoint;
@@ -29,6 +32,9 @@ class Reader {
  public:
   /// `store`: the folder. not_found where there is none; unsupported where it is newer than this program.
   static Result<Reader> open(const std::string& store);
+  /// With the entries of cache.db beside those of the snapshots, where it is there and readable. In a connection of its
+  /// own: damage there must not cost the history.
+  static Result<Reader> open_with_cache(const std::string& store);
   Reader(Reader&&) noexcept;
   Reader& operator=(Reader&&) noexcept;
   ~Reader();
@@ -99,6 +105,14 @@ class Reader {
                                                   std::size_t limit);
   /// Processes with an id above `after`, by id.
   Result<std::vector<ProcessPlace>> process_places(RowId after);
+  // Lists of entries; of a reader that was opened with the cache, also of cache.db.
+  Result<std::vector<EntryPlace>> entry_places(const EntryQuery& query);
+  Result<std::int64_t> count_entries(const Filter& filter);
+  /// In the order of `places`; those that are gone are left out.
+  Result<std::vector<EntryRow>> entries(const std::vector<EntryPlace>& places);
+  Result<std::optional<SnapshotRow>> snapshot(RowId id);  ///< without its count of entries
+  /// `entry`: as in EntryPlace, negative.
+  Result<CachedEntryFiles> cached_files(RowId entry);
   /// Where `word` stands (without regard to ASCII case) in keys, components, texts, entries and runs; at most `limit`.
   Result<std::vector<SearchHit>> search(std::string_view word, std::size_t limit);
 

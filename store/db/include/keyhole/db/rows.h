@@ -67,7 +67,9 @@ struct TombstoneRow {
 struct EntryRow {
   RowId id = 0, snapshot = 0;
   RowId component_set = 0;
-  EntryRecord record;  ///< components empty, as in LookupRow
+  EntryRecord record;     ///< components empty, as in LookupRow
+  RowId location_id = 0;  ///< of lists of entries: EntryPlace::location
+  std::string location;   ///< of lists of entries: the folder; "(store)": the store's own cache
 };
 
 }  // namespace keyhole
