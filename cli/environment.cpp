@@ -139,7 +139,8 @@ std::vector<std::string> blind_spots() {
     out.emplace_back("TORCHINDUCTOR_FX_GRAPH_CACHE=0: the FX graph cache is off");
   if (is("TORCHINDUCTOR_AUTOGRAD_CACHE", "0"))
     out.emplace_back("TORCHINDUCTOR_AUTOGRAD_CACHE=0: the AOTAutograd cache is off");
-  if (is("TORCH_COMPILE_DISABLE", "1")) out.emplace_back("TORCH_COMPILE_DISABLE=1: torch.compile does nothing");
+  for (const char* name : {"TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE"})
+    if (is(name, "1")) out.push_back(std::string(name) + "=1: torch.compile does nothing");
   return out;
 }
 

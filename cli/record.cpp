@@ -17,6 +17,7 @@
 #include "keyhole/db/recorder.h"
 #include "keyhole/ingest/cache_folder.h"
 #include "keyhole/ingest/trace.h"
+#include "silence.h"
 #include "spool.h"
 #include "store_access.h"
 
@@ -164,24 +165,24 @@ std::string free_name(const std::string& store, const std::string& name) {
 }
 
 /// What the recording could not see, each as a sentence.
-std::vector<std::string> not_seen(const Recording& recording, const std::optional<RunRow>& run) {
+std::vector<std::string> not_seen(const Recording& recording, const std::optional<RunRow>& run, Reader* reader) {
   std::vector<std::string> out;
   if (!run || run->lookups == run->bypasses) out = blind_spots();
   if (!recording.saw_trace())
     out.emplace_back(
         "PyTorch wrote no trace: the program compiled nothing with torch.compile, or does not use PyTorch");
   else if (out.empty() && (!run || run->lookups == 0))
-    out.emplace_back(
-        "PyTorch wrote a trace without a single cache lookup: nothing reached a compiler cache, or caches "
-        "were switched off in the program");
+    out.push_back("PyTorch wrote a trace without a single cache lookup" +
+                  (run && reader ? ": " + why_no_lookups(*reader, *run) : std::string()));
   return out;
 }
 
 int summarize(const Globals& globals, const Recording& recording, int exit_status) {
   std::optional<RunRow> run;
-  if (auto reader = Reader::open(globals.store))
+  auto reader = Reader::open(globals.store);
+  if (reader)
     if (auto row = reader->run_named(recording.spool().run().name)) run = *row;
-  const std::vector<std::string> unseen = not_seen(recording, run);
+  const std::vector<std::string> unseen = not_seen(recording, run, reader ? &*reader : nullptr);
   const std::string& name = recording.spool().run().name;
   if (globals.json) {
     const json document = {{"run", name},

@@ -14,6 +14,7 @@
 #include "json_output.h"
 #include "keyhole/explain/loader.h"
 #include "keyhole/explain/summary.h"
+#include "silence.h"
 #include "store_access.h"
 #include "why_text.h"
 
@@ -41,6 +42,7 @@ int why_run(const Globals& globals, Reader& reader, const RunRow& run, const Why
   if (options.all) return print(globals.json ? to_json(*told, 2) + "\n" : why_all_text(*told, text_options(options)));
   const RunSummary summary = summarise(*told);
   if (globals.json) return print(dump(to_json(run.record.name, summary)));
+  if (told->empty()) return print(run_title(run, now()) + ": no lookups\n  " + why_no_lookups(reader, run) + "\n");
   return print(why_run_text(run_title(run, now()), summary, *told, text_options(options)));
 }
 
@@ -116,11 +118,7 @@ int why_paths(const Globals& globals, const WhyOptions& options) {
     for (const Error& error : imported.refused) report(error);
     list_problems(intake.problems());
     unread = imported.refused.size() + intake.problems().size();
-    if (intake.total().lookups == 0) {
-      if (unread > 0) return kFailed;
-      return report({ErrorKind::not_found, "there is no lookup in what was given", options.targets.back(),
-                     "give a trace (TORCH_TRACE) or a debug log (TORCH_LOGS)"});
-    }
+    if (intake.total().lookups == 0 && unread > 0) return kFailed;
   }
   auto reader = Reader::open(store);
   if (!reader) return report(reader.error());
@@ -130,7 +128,12 @@ int why_paths(const Globals& globals, const WhyOptions& options) {
   const RunRow* last = nullptr;
   for (const RunRow& run : *runs)
     if (run.lookups > 0 && (!last || run.id > last->id)) last = &run;
-  if (!last) return report({ErrorKind::not_found, "there is no lookup in what was given", {}, {}});
+  if (!last) {
+    const bool traced = !runs->empty() && runs->back().processes > 0;
+    return report({ErrorKind::not_found, "there is no lookup in what was given", options.targets.back(),
+                   traced ? why_no_lookups(*reader, runs->back())
+                          : std::string("give a trace (TORCH_TRACE) or a debug log (TORCH_LOGS)")});
+  }
   const int status = why_run(globals, *reader, *last, options);
   return status == kDone && unread > 0 ? kFailed : status;
 }

@@ -155,7 +155,6 @@ std::string why_run_text(const std::string& title, const RunSummary& summary, co
                          const TextOptions& options) {
   const auto n = [](std::size_t count) { return static_cast<std::int64_t>(count); };
   std::string out = options.terminal.paint(title, Style::bold) + ": ";
-  if (summary.lookups == 0) return out + "no lookups; nothing was compiled, or every cache was off\n";
   out += fmt::format("{}, {}, {}", count_text(n(summary.lookups), "lookup"), count_text(n(summary.hits), "hit"),
                      count_text(n(summary.misses), "miss", "misses"));
   if (summary.bypasses) out += ", " + count_text(n(summary.bypasses), "bypass", "bypasses");

@@ -121,6 +121,25 @@ LookupRow Reader::Impl::lookup_row(const Query& q) {
   return row;
 }
 
+CompileRow Reader::Impl::compile_row(const Query& q, RowId process, const CompileId& id) {
+  CompileRow row;
+  row.id = q.integer(0);
+  row.process = process;
+  CompileRecord& r = row.record;
+  r.id = id;
+  r.function = text_cell(q, 1);
+  r.filename = text_cell(q, 2);
+  r.line = q.integer_or(3, -1);
+  r.start = q.integer_or(4, kUnknownTime);
+  r.total = q.integer_or(5, -1);
+  r.backend = q.integer_or(6, -1);
+  r.inductor = q.integer_or(7, -1);
+  r.recompile_reason = text_cell(q, 8);
+  r.fail_reason = text_cell(q, 9);
+  r.finished = q.integer(10) != 0;
+  return row;
+}
+
 std::vector<LookupRow> Reader::Impl::lookup_rows(Query& q) {
   std::vector<LookupRow> rows;
   while (q.next()) rows.push_back(lookup_row(q));
@@ -421,24 +440,22 @@ Result<std::optional<CompileRow>> Reader::compile(RowId process, const CompileId
           "finished FROM compile "
           "WHERE process = ? AND frame = ? AND frame_compile = ? AND attempt = ? AND compiled_autograd = ?",
           process, id.frame, id.frame_compile, id.attempt, id.compiled_autograd);
-  if (q.next()) {
-    row.emplace();
-    row->id = q.integer(0);
-    row->process = process;
-    CompileRecord& r = row->record;
-    r.id = id;
-    r.function = impl_->text_cell(q, 1);
-    r.filename = impl_->text_cell(q, 2);
-    r.line = q.integer_or(3, -1);
-    r.start = q.integer_or(4, kUnknownTime);
-    r.total = q.integer_or(5, -1);
-    r.backend = q.integer_or(6, -1);
-    r.inductor = q.integer_or(7, -1);
-    r.recompile_reason = impl_->text_cell(q, 8);
-    r.fail_reason = impl_->text_cell(q, 9);
-    r.finished = q.integer(10) != 0;
-  }
+  if (q.next()) row = impl_->compile_row(q, process, id);
   return impl_->end(std::move(row));
+}
+
+Result<std::vector<CompileRow>> Reader::compiles(RowId run, std::size_t limit) {
+  const Call call(*impl_);
+  std::vector<CompileRow> rows;
+  Query q(impl_->db,
+          "SELECT c.id, c.function, c.filename, c.line, c.start, c.total, c.backend, c.inductor, c.recompile_reason, "
+          "c.fail_reason, c.finished, c.process, c.frame, c.frame_compile, c.attempt, c.compiled_autograd "
+          "FROM process p JOIN compile c ON c.process = p.id WHERE p.run = ? ORDER BY c.id LIMIT ?",
+          run, static_cast<std::int64_t>(limit));
+  while (q.next())
+    rows.push_back(
+        impl_->compile_row(q, q.integer(11), CompileId{q.integer(12), q.integer(13), q.integer(14), q.integer(15)}));
+  return impl_->end(std::move(rows));
 }
 
 Result<std::vector<SymbolRecord>> Reader::symbols(RowId process, const CompileId& id) {

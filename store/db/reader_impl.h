@@ -42,6 +42,7 @@ struct Reader::Impl {
   }
 
   RunRow run_row(const Query& q);
+  CompileRow compile_row(const Query& q, RowId process, const CompileId& id);
   LookupRow lookup_row(const Query& q);
   std::vector<LookupRow> lookup_rows(Query& q);
   std::optional<LookupRow> lookup(RowId id);

@@ -15,7 +15,7 @@ struct Advice {
 // Reasons of torch/_inductor/codecache.py (_check_can_cache, _check_for_hop, _check_frozen_params, FxGraphCachePickler)
 // and torch/_functorch/_aot_autograd/autograd_cache.py (check_cacheable, check_node_safe) of PyTorch 2.13. The first
 // that fits.
-constexpr std::array<Advice, 35> kAdvice = {{
+constexpr std::array<Advice, 37> kAdvice = {{
     {"force_disable_caches",
      "set torch.compiler.config.force_disable_caches = False; unset TORCHINDUCTOR_FORCE_DISABLE_CACHES"},
     {"enable_autograd_cache is False",
@@ -56,6 +56,11 @@ constexpr std::array<Advice, 35> kAdvice = {{
      "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if their code is stable"},
     {"autograd.Function",
      "set torch._functorch.config.autograd_cache_allow_custom_autograd_functions = True if their code is stable"},
+    {"_enter_autocast",
+     "put torch.autocast around the call of the compiled function, not within it: AOTAutograd caches no graph that "
+     "enters it"},
+    {"torch._dynamo.utils, Function name: wrapped_",
+     "AOTAutograd does not cache NumPy code: write it with functions of torch"},
     {"Unsupported call_function target",
      "make the function a custom operator (torch.library.custom_op): those are cached by name"},
     {"Unsupported call_method", "call a function of torch in its place"},
@@ -147,6 +152,14 @@ std::string normalise_reason(std::string_view reason) {
         continue;
       }
     }
+    if (constexpr std::string_view kClass = "<class '"; reason.substr(i, kClass.size()) == kClass) {
+      const std::size_t end = reason.find("'>", i);
+      if (end != std::string_view::npos) {
+        out += reason.substr(i + kClass.size(), end - i - kClass.size());
+        i = end + 2;
+        continue;
+      }
+    }
     const char c = reason[i++];
     if (std::isspace(static_cast<unsigned char>(c)) != 0) {
       if (!out.empty() && out.back() != ' ') out += ' ';
@@ -158,12 +171,29 @@ std::string normalise_reason(std::string_view reason) {
   return out;
 }
 
+namespace {
+
+/// "0/0: " or "!1/0/2_1: ".
+bool begins_with_id(std::string_view text) {
+  const std::size_t colon = text.find(": ");
+  return colon != std::string_view::npos && colon < 16 && text.find_first_not_of("!0123456789/_") == colon;
+}
+
+}  // namespace
+
 std::string recompile_sentence(std::string_view reason) {
   // "0/0: k == 8  # def f(x, k): return x * k  # train.py:16 in f", then the stack on further lines.
   const std::string_view stack = "User stack trace:";
-  std::string text = normalise_reason(reason.substr(0, reason.find(stack)));
+  reason = reason.substr(0, reason.find(stack));
+  // A line for each earlier compile of the frame, the newest first.
+  for (std::size_t line = reason.find('\n'); line != std::string_view::npos; line = reason.find('\n', line + 1)) {
+    if (!begins_with_id(reason.substr(line + 1))) continue;
+    reason = reason.substr(0, line);
+    break;
+  }
+  std::string text = normalise_reason(reason);
   const std::size_t colon = text.find(": ");
-  const bool by_id = colon != std::string::npos && colon < 16 && text.find_first_not_of("!0123456789/_") == colon;
+  const bool by_id = begins_with_id(text);
   const std::size_t code = text.find(" # ", by_id ? colon : 0);
   if (!by_id || code == std::string::npos) return text;
   std::string guard = text.substr(colon + 2, code - colon - 2);
@@ -179,7 +209,9 @@ std::string recompile_sentence(std::string_view reason) {
     file.erase(0, file.find_last_of('/') + 1);
     where = where.substr(0, place) + " (" + file + ')';
   }
-  return "the guard `" + guard + "` of compile " + text.substr(0, colon) + " failed: " + where;
+  if (where.rfind("(_dynamo/", 0) == 0) where.clear();  // asked for by PyTorch itself, for no line of the program
+  return "the guard `" + guard + "` of compile " + text.substr(0, colon) + " failed" + (where.empty() ? "" : ": ") +
+         where;
 }
 
 std::string fix_of_recompile(std::string_view reason) {

@@ -109,7 +109,7 @@ void put_comparison(Comparison& found, std::string_view source, Explanation& e) 
   }
   e.summary = tell_causes(found.causes);
   e.causes = std::move(found.causes.causes);
-  e.fix = fix_of_cause(e.causes.front());
+  e.fix = fix_of_causes(e.causes);
 }
 
 std::string run_phrase(const LookupRow& row) {
@@ -231,6 +231,12 @@ bool explain_found(const Case& c, Explanation& e) {
     e.summary = shorten(
         "the lookup failed: " + (r.reason.empty() ? std::string("no reason recorded") : normalise_reason(r.reason)),
         kSummaryLimit);
+    if (r.layer == Layer::remote) {
+      e.fix = r.reason.find("redis not available") != std::string::npos
+                  ? "install the Python package redis where the program runs, or switch the remote cache off"
+                  : "see that the remote cache answers (TORCHINDUCTOR_REDIS_URL); PyTorch went on without it";
+      return true;
+    }
   } else if (r.status == "hit") {
     tell_dependent(c, e);
   } else if (r.outcome == Outcome::guard_miss || r.status == "guard_miss") {
@@ -256,6 +262,7 @@ void tell_common_cause(const Case& c, Explanation& e) {
   Comparison found = compare_with_baseline(c);
   if (found.verdict != Verdict::key_differs) return;
   const LookupRow& baseline = *found.ranked.front().row;
+  if (baseline.run == c.subject.run) return;  // another rank of it was as cold, and tells nothing of why this one was
   e.summary += "; both differ from " +
                (baseline.run_name.empty() ? std::string("an earlier lookup") : "run " + baseline.run_name) + ": ";
   e.summary += tell_causes(found.causes, kSummaryLimit - std::min(kSummaryLimit, characters(e.summary)));

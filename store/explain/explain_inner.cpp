@@ -85,15 +85,18 @@ void explain_by_inner(const Case& c, Explanation& e) {
     std::vector<LookupRow> beside;
     if (c.compile_of) beside = c.compile_of(*b.row);
     for (const LookupRow& r : beside) {
-      if (r.record.layer == c.subject.record.layer) outer = &r;
+      if (r.record.layer != c.subject.record.layer) continue;
+      if (r.record.layer != Layer::remote || r.record.key == b.row->record.key) outer = &r;
     }
-    put_baseline(outer != nullptr ? *outer : *b.row, b.score, b.reason + " of the inner fx_graph lookup", e);
-    e.summary = "by the inner fx_graph: ";
+    const bool remote = c.subject.record.layer == Layer::remote;
+    put_baseline(outer != nullptr ? *outer : *b.row, b.score,
+                 b.reason + (remote ? " of the fx_graph lookup" : " of the inner fx_graph lookup"), e);
+    e.summary = remote ? "by the fx_graph lookup of this key: " : "by the inner fx_graph: ";
     e.summary += tell_causes(found.causes, kSummaryLimit - characters(e.summary));
     e.causes = std::move(found.causes.causes);
     for (Cause& cause : e.causes)
       cause.note += (cause.note.empty() ? "" : "; ") + std::string("seen in the fx_graph lookup of the same compile");
-    e.fix = fix_of_cause(e.causes.front());
+    e.fix = fix_of_causes(e.causes);
     return;
   }
   if (unseen) {
@@ -102,12 +105,17 @@ void explain_by_inner(const Case& c, Explanation& e) {
     e.fix = fix_of_verdict(e.verdict);
     return;
   }
+  if (c.subject.record.layer == Layer::remote) {
+    e.summary = "the remote lookup recorded no components; the fx_graph lookup of the same key tells the cause";
+    return;
+  }
   e.fix = fix_of_verdict(Verdict::components_not_recorded);
   if (c.inner.empty() && c.compile_row && c.compile_row->record.fail_reason.rfind("started over", 0) == 0) {
     e.summary = shorten("Dynamo gave this attempt up before the graph reached Inductor, and " +
                             normalise_reason(c.compile_row->record.fail_reason) +
                             "; the lookup of the next attempt tells the cause",
                         kSummaryLimit);
+    e.fix = "nothing to do here: see the lookup of the next attempt";
     return;
   }
   if (served == nullptr) {
@@ -127,6 +135,7 @@ void explain_by_inner(const Case& c, Explanation& e) {
     e.summary = shorten("the lookup recorded no components, and no inner lookup tells what changed" +
                             (failed.empty() ? "" : "; its compile failed: " + failed),
                         kSummaryLimit);
+    if (!failed.empty()) e.fix = "let the compile end well: what failed stores nothing, so it misses each time";
     return;
   }
   for (const Case& inner : c.inner) {

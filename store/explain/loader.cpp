@@ -242,11 +242,13 @@ Result<Case> CaseLoader::Impl::load(LookupRow subject, std::optional<RowId> agai
   }
   c.snapshots = *snapshots;
   if (auto loaded = history(c, against); !loaded) return tl::unexpected(loaded.error());
-  const bool outer = c.subject.record.layer == Layer::aot_autograd &&
-                     (c.subject.component_set == 0 || c.subject.record.status == "hit");
+  const bool remote = c.subject.record.layer == Layer::remote;
+  const bool outer = remote || (c.subject.record.layer == Layer::aot_autograd &&
+                                (c.subject.component_set == 0 || c.subject.record.status == "hit"));
   if (with_inner && outer) {
     for (const LookupRow& row : c.compile) {
       if (row.record.layer != Layer::fx_graph) continue;
+      if (remote && row.record.key != c.subject.record.key) continue;  // the folder was asked for the same key before
       auto inner = load(row, std::nullopt, false);
       if (!inner) return tl::unexpected(inner.error());
       if (inner->same_key.empty() && inner->subject.record.outcome == Outcome::hit) {

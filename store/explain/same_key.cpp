@@ -8,7 +8,8 @@
 //   6. the location was seen with the entry, or served it, and now it is not there; or it was looked at after the entry
 //      should have been written and lacks it
 //   7. the key is known from other locations only
-//   8. an earlier miss that could not store (its compile failed; training whose backward never ran)
+//   8. an earlier miss that could not store (its compile failed; Dynamo started over; training whose backward never
+//   ran)
 // Else the evidence does not decide, and what is missing is named.
 #include "same_key.h"
 
@@ -48,6 +49,13 @@ bool backward_never_compiled(const Case& c, const LookupRow& row) {
   return forward;
 }
 
+/// Whether that compile ended before it reached Inductor's cache.
+bool asked_nothing_within(const Case& c, const LookupRow& row) {
+  if (!c.compile_of) return false;
+  const auto rows = c.compile_of(row);
+  return std::none_of(rows.begin(), rows.end(), [](const LookupRow& l) { return l.record.layer == Layer::fx_graph; });
+}
+
 // What a miss leads to is written a little after its compile.
 constexpr Nanoseconds kWriteDelay = 120'000'000'000;
 
@@ -76,6 +84,37 @@ const SnapshotRow* last_look(const Case& c, const std::string& location) {
   return last;
 }
 
+/// A remote cache has no folder to look at, and PyTorch (torch/_inductor/remote_cache.py) neither records what it puts
+/// there nor tells a Redis that is out of reach from a key that is not there.
+std::optional<Fate> fate_in_remote(const Case& c) {
+  const LookupRow* before = nullptr;
+  const LookupRow* served = nullptr;
+  for (const LookupRow& row : c.same_key) {  // newest first
+    if (row.process == c.subject.process && row.record.compile == c.subject.record.compile) continue;
+    if (before == nullptr) before = &row;
+    if (row.record.outcome == Outcome::hit && served == nullptr) served = &row;
+  }
+  if (before == nullptr) return std::nullopt;
+  Fate fate;
+  fate.earlier = served != nullptr ? served : before;
+  fate.verdict = served != nullptr ? Verdict::evicted : Verdict::unknown;
+  fate.what = served != nullptr ? "the remote cache served it in " + run_of(*served) +
+                                      ", and did not now: it is gone, or out of reach"
+                                : "the remote cache did not have it in " + run_of(*before) +
+                                      " either; whether what was compiled there reached it is not recorded";
+  fate.fix =
+      "see that both runs use the same Redis (TORCHINDUCTOR_REDIS_URL), that it answers and keeps its keys: PyTorch "
+      "takes one that is out of reach for a miss";
+  return fate;
+}
+
+/// Whether the remote cache was asked for the subject's key too, in vain.
+bool remote_missed(const Case& c) {
+  return std::any_of(c.compile.begin(), c.compile.end(), [&](const LookupRow& l) {
+    return l.record.layer == Layer::remote && l.record.outcome == Outcome::miss && l.record.key == c.subject.record.key;
+  });
+}
+
 }  // namespace
 
 std::optional<Verdict> verdict_of_load_error(const std::string& e) {
@@ -101,6 +140,7 @@ std::optional<Fate> fate_of_key(const Case& c) {
     if (!c.same_key.empty()) fate.earlier = &c.same_key.front();
     return fate;
   }
+  if (now.layer == Layer::remote) return fate_in_remote(c);
   const std::string& here = c.subject.cache_dir;
   const SnapshotRow* look = here.empty() ? nullptr : last_look(c, here);
 
@@ -183,13 +223,24 @@ std::optional<Fate> fate_of_key(const Case& c) {
         now.time < other.time + other.cost) {
       fate.verdict = Verdict::race;
       fate.what = "another process (" +
-                  (here_before->rank ? "rank " + std::to_string(*here_before->rank) : run_of(*here_before)) +
+                  (here_before->rank                   ? "rank " + std::to_string(*here_before->rank)
+                   : here_before->run == c.subject.run ? "of this run"
+                                                       : run_of(*here_before)) +
                   ") missed the same key and was still compiling it";
       return fate;
     }
   }
   if (here_before != nullptr && served == nullptr && !entry_here && c.failure) {
     const std::string failed = c.failure(*here_before);
+    if (now.layer == Layer::aot_autograd && failed.rfind("started over", 0) == 0 &&
+        asked_nothing_within(c, *here_before)) {
+      fate.verdict = Verdict::never_saved;
+      fate.what = "it missed in " + run_of(*here_before) +
+                  " too, where Dynamo gave the attempt up and started over: nothing is stored for it; the lookup of "
+                  "the next attempt is what counts";
+      fate.fix = "nothing to do here: see the lookup of the next attempt";
+      return fate;
+    }
     if (!failed.empty() && failed.rfind("started over", 0) != 0) {
       fate.verdict = Verdict::never_saved;
       fate.what = "it missed in " + run_of(*here_before) + ", whose compile failed: " + normalise_reason(failed);
@@ -224,7 +275,8 @@ std::optional<Fate> fate_of_key(const Case& c) {
   }
   if (here_before != nullptr && look != nullptr && earlier_than(here_before->record.time, c.subject.record.time)) {
     fate.verdict = Verdict::evicted;
-    fate.what = "it was compiled in " + run_of(*here_before) + ", and the cache folder does not hold it any more";
+    fate.what = "it was compiled in " + run_of(*here_before) + ", and the cache folder does not hold it any more" +
+                (remote_missed(c) ? "; the remote cache did not have it either" : "");
     return fate;
   }
   if (here_before == nullptr && (there_before != nullptr || entry_elsewhere)) {

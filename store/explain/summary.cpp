@@ -28,8 +28,17 @@ std::string group_of(const Told& t) {
 
 /// The inner lookup that tells the cause of an outer one; null where the outer one speaks for itself.
 const Told* teller(const Told& t, const std::unordered_map<RowId, const Told*>& by_id) {
-  if (t.lookup.record.layer != Layer::aot_autograd) return nullptr;
   const Verdict v = t.explanation.verdict;
+  if (t.lookup.record.layer == Layer::remote) {  // the folder was asked for the same key before
+    for (const ChainLink& l : t.explanation.chain) {
+      const auto found = by_id.find(l.lookup);
+      if (found != by_id.end() && l.layer == Layer::fx_graph && !served(*found->second) &&
+          !t.lookup.record.key.empty() && found->second->lookup.record.key == t.lookup.record.key)
+        return found->second;
+    }
+    return nullptr;
+  }
+  if (t.lookup.record.layer != Layer::aot_autograd) return nullptr;
   const bool own = v == Verdict::bypass || v == Verdict::cache_off || v == Verdict::guard_failed;
   for (const ChainLink& l : t.explanation.chain) {
     const auto found = by_id.find(l.lookup);

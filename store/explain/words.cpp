@@ -220,6 +220,24 @@ std::string fix_of_cause(const Cause& c) {
   return {};
 }
 
+std::string fix_of_causes(const std::vector<Cause>& causes) {
+  const Cause& first = causes.front();
+  if (first.component != "gm" || first.cause_class != "graph") return fix_of_cause(first);
+  // Sizes that became symbols, or stopped being ones, enter the graph as inputs of their own.
+  bool before = false;
+  bool after = false;
+  for (const Cause& c : causes) {
+    if (!is_input(c) || c.cause_class != "shape") continue;
+    before |= has_symbol(c.before);
+    after |= has_symbol(c.after);
+  }
+  if (before == after) return fix_of_cause(first);
+  return after ? "sizes or numbers that were fixed in the warm-up are symbols now: if the program is the same, warm up "
+                 "the same way (dynamic=, mark_dynamic, the number of sizes seen)"
+               : "sizes or numbers that were symbols in the warm-up are fixed now: if the program is the same, compile "
+                 "the same way (dynamic=, mark_dynamic, the number of sizes seen)";
+}
+
 std::string fix_of_verdict(Verdict v) {
   switch (v) {
     case Verdict::never_seen:

@@ -23,6 +23,8 @@ std::string tell_causes(const Causes& causes, std::size_t limit = kSummaryLimit)
 
 /// What to do about a cause.
 std::string fix_of_cause(const Cause& cause);
+/// What to do about the first of them, the others considered. At least one.
+[[nodiscard]] std::string fix_of_causes(const std::vector<Cause>& causes);
 
 /// What to do about a verdict without causes; empty: nothing to advise.
 std::string fix_of_verdict(Verdict verdict);

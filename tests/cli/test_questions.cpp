@@ -64,6 +64,36 @@ class TestQuestions : public QObject {
   }
 
  private slots:
+  /// A run without a lookup says why, of the store, of files and in the record.
+  void a_run_without_lookups_says_why_data() {
+    QTest::addColumn<QString>("ended");
+    QTest::addColumn<QString>("why");
+    QTest::newRow("another backend") << R"("fail_type": null, "fail_reason": null)"
+                                     << "1 compile asked no cache";
+    QTest::newRow("failed")
+        << R"("fail_type": "Unsupported", "fail_reason": "Attempted to wrap sparse Tensor\n  Hint")"
+        << "1 compile failed before a cache was asked: Unsupported: Attempted to wrap sparse Tensor";
+    QTest::newRow("killed") << ""
+                            << "1 compile had begun and had not ended";
+  }
+  void a_run_without_lookups_says_why() {
+    QFETCH(QString, ended);
+    QFETCH(QString, why);
+    TraceBuilder t;
+    t.opening();
+    if (!ended.isEmpty())
+      t.record("compilation_metrics", R"({"compile_id": "0/0", "co_name": "forward", "start_time": 1795255377.2, )" +
+                                          ended.toStdString() + "}");
+    const Keyhole keyhole;
+    const QString file = keyhole.folder.filePath("dedicated_log_torch_trace_x.log");
+    write(file, t.text);
+    QCOMPARE(keyhole({"import", "--run", "silent", file}).status, 0);
+    const Ran of_store = keyhole({"why"});
+    QVERIFY2(of_store.out.contains("no lookups") && of_store.out.contains(why.toUtf8()), of_store.told());
+    const Ran of_file = keyhole({"why", file});
+    QCOMPARE(of_file.status, 1);
+    QVERIFY2(of_file.err.contains(why.toUtf8()), of_file.told());
+  }
   void ranks_are_split_by_the_component_that_differs() {
     const Keyhole keyhole;
     const QString folder = keyhole.folder.filePath("traces");

@@ -71,6 +71,7 @@ class Reader {
   Result<std::vector<LookupRow>> baseline_candidates(const LookupRow& subject, std::size_t limit_each);
 
   Result<std::optional<CompileRow>> compile(RowId process, const CompileId& id);
+  Result<std::vector<CompileRow>> compiles(RowId run, std::size_t limit);  ///< in the order of recording
   Result<std::vector<SymbolRecord>> symbols(RowId process, const CompileId& id);
   Result<std::vector<TextRecord>> texts(RowId process, const CompileId& id, std::optional<TextKind> kind = {});
 
