@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 
@@ -29,16 +28,14 @@ std::int64_t file_clock() {
   return nanoseconds(now);
 }
 
-void wait_until_settled(const std::string& path) {
+std::int64_t wait_for_clock(std::int64_t time) {
   constexpr std::int64_t kPatience = 1'000'000'000;
-  const std::int64_t until = file_clock() + kPatience;
-  for (;;) {
-    const Stamp stamp = stamp_of(path);
-    const std::int64_t now = file_clock();
-    if (!stamp.exists() || stamp.settled(now) || now >= until) return;
-    if (std::max(stamp.modified, stamp.changed) > now + kPatience) return;
+  std::int64_t now = file_clock();
+  while (now <= time && time - now < kPatience) {
     ::usleep(500);
+    now = file_clock();
   }
+  return now;
 }
 
 std::string joined(std::string_view folder, std::string_view name) {

@@ -26,9 +26,11 @@ struct Stamp {
 /// The clock that the kernel stamps files with (CLOCK_REALTIME_COARSE): a file changed after this call bears this time
 /// or a later one.
 [[nodiscard]] std::int64_t file_clock();
-/// Waits until the clock has left what the file's stamp says, that is one tick (4 ms) for a file just written; longer
-/// where a busy virtual machine's ticks come late, a second at most. Not for a file that is further ahead of the clock.
-void wait_until_settled(const std::string& path);
+/// Waits until the files' clock has passed `time` (nanoseconds since 1970, of the exact clock) and gives what it says
+/// then: every file that was written before `time` is settled by it, whether its file system stamps by the tick or, as
+/// Linux does since 6.13, sometimes exactly. Takes a tick at most (4 ms), longer only where a busy virtual machine's
+/// ticks come late. Does not wait for a time a second ahead: the clock was put back.
+[[nodiscard]] std::int64_t wait_for_clock(std::int64_t time);
 
 /// A path as seen from `folder`; absolute ones stay.
 [[nodiscard]] std::string joined(std::string_view folder, std::string_view name);
