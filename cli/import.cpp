@@ -18,12 +18,12 @@ using nlohmann::json;
 namespace keyhole::cli {
 namespace {
 
-struct ImportOptions {
+struct ImportArguments {
   std::string run, location;
   std::vector<std::string> paths;
 };
 
-int import(const Globals& globals, const ImportOptions& options) {
+int import(const Globals& globals, const ImportArguments& options) {
   adopt_abandoned(globals.store);
   auto recorder = Recorder::open(globals.store);
   if (!recorder) return report(recorder.error());
@@ -76,7 +76,7 @@ void add_import(Commands& commands) {
       "  keyhole import trace/                    # the folder that TORCH_TRACE named; also .gz, .xz, .zst\n"
       "  keyhole import --run nightly rank0.log rank1.log\n"
       "  keyhole import --location /tmp/torchinductor_ada copy-of-that-folder/");
-  auto options = std::make_shared<ImportOptions>();
+  auto options = std::make_shared<ImportArguments>();
   command.text("--run", options->run, "The run that the files belong to; else each PATH is a run, called as it is");
   command.text("--location", options->location, "The folder given is a copy of this cache folder");
   command.texts("PATH", options->paths, "Files and folders, recognised by their content", true);

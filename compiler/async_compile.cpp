@@ -11,15 +11,14 @@
 #include <atomic>
 #include <charconv>
 #include <condition_variable>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <optional>
 #include <semaphore>
 #include <thread>
 
-#include "environment.h"
 #include "jobs.h"
+#include "keyhole/base/environment.h"
 #include "keyhole/cache/counters.h"
 #include "keyhole/key/hash.h"
 #include "wire.h"

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 
+#include "keyhole/base/environment.h"
 #include "keyhole/base/os.h"
 #include "keyhole/compiler/command.h"
 
@@ -61,7 +61,7 @@ BriefRun build_run() {
     if (!is_between(above, run.argv) || above.parent == "0") break;
     pid = above.parent;
   }
-  if (const char* given = std::getenv("KEYHOLE_RUN"); given != nullptr && *given != 0) run.name = given;
+  if (const auto given = environment_variable("KEYHOLE_RUN"); !given.empty()) run.name = given;
   if (run.name.empty()) run.name = "compile-" + std::to_string(::getpid());
   return run;
 }
@@ -71,7 +71,7 @@ BriefRun own_run() {
   Above self;
   run.argv = arguments_of("self");
   if (read_process("self", self)) run.name = self.name + '-' + std::to_string(::getpid()) + '-' + self.started;
-  if (const char* given = std::getenv("KEYHOLE_RUN"); given != nullptr && *given != 0) run.name = given;
+  if (const auto given = environment_variable("KEYHOLE_RUN"); !given.empty()) run.name = given;
   if (run.name.empty()) run.name = "compile-" + std::to_string(::getpid());
   return run;
 }

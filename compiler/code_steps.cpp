@@ -31,12 +31,6 @@ std::string watched_file(const std::string& output) {
   return output + ".error.depends";
 }
 
-std::string joined_words(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& word : words) out += (out.empty() ? "" : " ") + word;
-  return out;
-}
-
 /// As Python writes it: [["nvcc", …], "what it said"].
 std::string json_of(const CompileError& error) {
   nlohmann::ordered_json json = nlohmann::ordered_json::array({error.command, error.output});

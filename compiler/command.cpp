@@ -343,6 +343,12 @@ std::vector<std::pair<std::string, std::string>> key_environment(CompilerKind ki
   return out;
 }
 
+std::string joined_words(const std::vector<std::string>& words) {
+  std::string out;
+  for (const auto& word : words) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
 std::vector<std::string> split_words(std::string_view text) {
   std::vector<std::string> words;
   std::string word;

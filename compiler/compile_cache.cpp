@@ -13,6 +13,7 @@
 
 #include "build_run.h"
 #include "closure.h"
+#include "keyhole/base/environment.h"
 #include "keyhole/base/os.h"
 #include "keyhole/cache/artifact_cache.h"
 #include "keyhole/compiler/process.h"
@@ -226,13 +227,11 @@ class Compile {
   }
 
   Compiled compile() {
-    // What was saved in the tick in which the compile begins could not be told from what is saved while it runs.
-    const std::string& first = command_.source.empty() ? command_.objects.front() : command_.source;
-    wait_until_settled(first);
     ClosureRequest closing;
     closing.source = command_.source;
     closing.plain = command_.objects;
-    closing.start = file_clock();
+    // What was saved in the tick in which the compile begins could not be told from what is saved while it runs.
+    closing.start = wait_for_clock(begin_);
     closing.time_is_fixed = std::getenv("SOURCE_DATE_EPOCH") != nullptr;
     closing.search = search_;
     const bool nvcc = command_.kind == CompilerKind::nvcc;
@@ -384,8 +383,8 @@ class Compile {
     for (auto& file : files)
       if (!file.starts_with(keep)) closing.plain.push_back(std::move(file));
     std::vector<std::string> folders = command_.library_dirs;
-    for (std::string_view rest = std::getenv("LIBRARY_PATH") != nullptr ? std::getenv("LIBRARY_PATH") : "";
-         !rest.empty();) {
+    const std::string library_path = environment_variable("LIBRARY_PATH");
+    for (std::string_view rest = library_path; !rest.empty();) {
       const auto end = std::min(rest.find(':'), rest.size());
       if (end > 0) folders.emplace_back(rest.substr(0, end));
       rest.remove_prefix(std::min(end + 1, rest.size()));

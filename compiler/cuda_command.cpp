@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
+#include "keyhole/base/environment.h"
 #include "keyhole/compiler/toolchain.h"
 #include "keyhole/key/hash.h"
 #include "stamp.h"
@@ -27,22 +27,12 @@ std::string printed(const std::vector<std::string>& words) {
   return out + "]";
 }
 
-std::string joined_words(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& word : words) out += (out.empty() ? "" : " ") + word;
-  return out;
-}
-
 }  // namespace
 
 std::string cuda_compiler(const CudaBuild& build) {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value != nullptr ? value : "");
-  };
   if (is_command(build.compiler)) return build.compiler;
-  if (const auto named = variable("CUDACXX"); is_command(named)) return named;
-  if (const auto home = variable("CUDA_HOME"); is_command(home)) {
+  if (const auto named = environment_variable("CUDACXX"); is_command(named)) return named;
+  if (const auto home = environment_variable("CUDA_HOME"); is_command(home)) {
     const std::string nvcc = joined(home, "bin/nvcc"), real = real_path(nvcc);
     return real.empty() ? nvcc : real;
   }

@@ -13,7 +13,7 @@
 namespace keyhole {
 namespace {
 
-constexpr std::string_view kHead = "keyhole-manifest 1";
+constexpr std::string_view kManifestHead = "keyhole-manifest 1";
 constexpr std::size_t kLimit = std::size_t{64} << 20;
 
 template <class Number>
@@ -102,7 +102,7 @@ std::vector<Variant> read_manifest(const std::string& path) {
 std::vector<Variant> parse_manifest(std::string_view bytes) {
   std::vector<Variant> variants;
   std::string_view rest;
-  if (!open_checked(bytes, kHead, rest)) return variants;
+  if (!open_checked(bytes, kManifestHead, rest)) return variants;
   while (!rest.empty()) {
     const auto end = std::min(rest.find('\n'), rest.size() - 1);
     if (!read_line(rest.substr(0, end), variants)) return {};
@@ -123,7 +123,7 @@ std::string manifest_text(const std::vector<Variant>& variants) {
       for (const auto& name : folder.present) text += "+ " + name + '\n';
     }
   }
-  return checked(kHead, text);
+  return checked(kManifestHead, text);
 }
 
 void bound_manifests(const std::string& folder, const std::string& kept, std::int64_t most) {

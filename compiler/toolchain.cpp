@@ -11,10 +11,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "closure.h"
-#include "environment.h"
+#include "keyhole/base/environment.h"
 #include "keyhole/base/os.h"
 #include "keyhole/compiler/process.h"
 #include "keyhole/key/hash.h"
@@ -24,7 +23,7 @@
 namespace keyhole {
 namespace {
 
-constexpr std::string_view kHead = "keyhole-toolchain 1";
+constexpr std::string_view kToolchainHead = "keyhole-toolchain 1";
 constexpr std::size_t kLongestShim = 4096;
 
 template <class Use>
@@ -104,7 +103,7 @@ void follow(const std::string& program, Remembered& found) {
 bool read_memory(const std::string& path, Remembered& out) {
   const auto bytes = read_file(path, std::size_t{1} << 20);
   std::string_view rest;
-  if (!bytes || !open_checked(*bytes, kHead, rest)) return false;
+  if (!bytes || !open_checked(*bytes, kToolchainHead, rest)) return false;
   bool sound = true;
   each_part(rest, '\n', [&](std::string_view line) {
     const auto space = line.find(' ');
@@ -146,7 +145,8 @@ void write_memory(const std::string& path, const Remembered& r) {
     text += "tool " + text_of(stamp) + tool.digest.hex() + ' ' + tool.name + ' ' + tool.path + '\n';
   for (const auto& [word, found] : r.words) text += "word " + word + ' ' + found + '\n';
   for (const auto& folder : r.search) text += "search " + folder + '\n';
-  static_cast<void>(write_file_atomic(path, checked(kHead, text)));  // not remembered: found again the next time
+  static_cast<void>(
+      write_file_atomic(path, checked(kToolchainHead, text)));  // not remembered: found again the next time
 }
 
 std::string trimmed(std::string text) {

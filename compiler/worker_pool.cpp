@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "jobs.h"
+#include "keyhole/base/environment.h"
 #include "keyhole/base/os.h"
 
 extern char** environ;
@@ -81,7 +82,7 @@ void work(int fd) {
 WorkerPool::WorkerPool(int control, PoolOptions options)
     : control_(control),
       options_(std::move(options)),
-      tokens_(std::getenv("MAKEFLAGS") != nullptr ? std::getenv("MAKEFLAGS") : ""),
+      tokens_(environment_variable("MAKEFLAGS")),
       quiet_since_(os().monotonic()) {}
 
 WorkerPool::~WorkerPool() {

@@ -18,25 +18,25 @@ Nanoseconds length_of(const LookupRecord& r) {
 }  // namespace
 
 TimelinePtr pool_lanes(const std::vector<CompileJob>& jobs) {
-  std::map<std::pair<std::int64_t, RowId>, std::vector<const LookupRow*>, std::greater<>> runs;
-  for (const CompileJob& job : jobs) runs[{job.row.run_order, job.row.run}].push_back(&job.row);
+  std::map<std::pair<std::int64_t, RowId>, std::vector<const CompileJob*>, std::greater<>> runs;
+  for (const CompileJob& job : jobs) runs[{job.row.run_order, job.row.run}].push_back(&job);
 
   std::vector<LaneInfo> lanes;
   std::vector<TimelineEvent> events;
-  for (auto& [order, rows] : runs) {
-    std::sort(rows.begin(), rows.end(), [](const LookupRow* a, const LookupRow* b) {
-      return std::pair(a->record.time, a->id) < std::pair(b->record.time, b->id);
+  for (auto& [order, of_run] : runs) {
+    std::sort(of_run.begin(), of_run.end(), [](const CompileJob* a, const CompileJob* b) {
+      return std::pair(a->row.record.time, a->row.id) < std::pair(b->row.record.time, b->row.id);
     });
     const auto first_lane = lanes.size();
     std::vector<Nanoseconds> free_from;  // of each slot of this run
     Nanoseconds start = 0;
-    for (const LookupRow* row : rows) {
-      const LookupRecord& r = row->record;
+    for (const CompileJob* job : of_run) {
+      const LookupRecord& r = job->row.record;
       TimelineEvent event;
-      event.id = row->id;
+      event.id = job->row.id;
       event.time = r.time;
       event.duration = length_of(r);
-      event.outcome = r.status == "compile_failed" ? Outcome::error : r.outcome;
+      event.outcome = job->outcome();
       std::size_t slot = 0;
       if (r.time >= 0) {
         if (free_from.empty()) start = r.time;
@@ -48,7 +48,7 @@ TimelinePtr pool_lanes(const std::vector<CompileJob>& jobs) {
         LaneInfo lane;
         lane.run = order.second;
         lane.layer = r.layer;
-        lane.run_name = text_of(row->run_name);
+        lane.run_name = text_of(job->row.run_name);
         lane.label = QStringLiteral("slot %1").arg(slot + 1);
         lanes.push_back(std::move(lane));
       }

@@ -28,9 +28,8 @@ namespace {
 enum CompileChannel { kJobs, kDetails };
 constexpr std::size_t kJobsShown = 1'000;
 
-QString outcome_words(const LookupRow& row) {
-  if (row.record.status == "compile_failed") return QStringLiteral("failed");
-  return title_of(row.record.outcome);
+QString outcome_words(const CompileJob& job) {
+  return job.failed() ? QStringLiteral("failed") : title_of(job.outcome());
 }
 
 // The groups of a key's parts, in the order in which they are shown.
@@ -168,8 +167,8 @@ void CompilePage::show_jobs(const std::vector<CompileJob>& jobs) {
     Cell time(date_clock_text(r.time));
     time.tip = exact_time(r.time);
     time.sort = double(r.time);
-    Cell outcome(outcome_words(job.row));
-    outcome.outcome = r.status == "compile_failed" ? Outcome::error : r.outcome;
+    Cell outcome(outcome_words(job));
+    outcome.outcome = job.outcome();
     Cell source(job.source.empty() ? QStringLiteral("–") : text_of(job.source).section(u'/', -1),
                 job.source.empty() ? CellStyle::muted : CellStyle::strong);
     source.tip = source.exact = text_of(job.source);
@@ -215,7 +214,7 @@ void CompilePage::show_details(const CompileJobDetails& d) {
   why_->setEnabled(true);
   pool_->set_selected(d.job.row.id);
   head_->setText(
-      QStringLiteral("%1  %2").arg(outcome_words(d.job.row).toUpper(),
+      QStringLiteral("%1  %2").arg(outcome_words(d.job).toUpper(),
                                    d.job.source.empty() ? title_of(r.layer) : text_of(d.job.source).section(u'/', -1)));
   QStringList notes;
   if (!r.key.empty()) notes << short_digest(text_of(r.key));

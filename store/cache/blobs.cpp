@@ -21,8 +21,8 @@ namespace {
 
 constexpr int kLevel = 1;  // of zstd: level 3 saves 4 % more of compiler output and takes twice as long
 
-constexpr std::size_t kChunk = 8144;    // what a row may hold without leaving its page of 8 KiB
-constexpr std::int64_t kChunks = 1024;  // of one blob at most
+constexpr std::size_t kRowBytes = 8144;  // what a row may hold without leaving its page of 8 KiB
+constexpr std::int64_t kChunks = 1024;   // of one blob at most
 
 constexpr unsigned long long kMostContent = 1ULL << 30;  // what a damaged frame may ask for
 
@@ -35,12 +35,6 @@ void free_compressor(ZSTD_CCtx* c) {
 }
 void free_decompressor(ZSTD_DCtx* c) {
   ZSTD_freeDCtx(c);
-}
-
-Digest digest_of(std::string_view bytes) {
-  Digest d;
-  std::memcpy(d.bytes.data(), bytes.data(), std::min(bytes.size(), d.bytes.size()));
-  return d;
 }
 
 Error damaged(const std::string& what, const Digest& hash) {
@@ -74,6 +68,12 @@ Result<std::string> load_file(const std::string& store, const BlobRow& row) {
 
 }  // namespace
 
+Digest digest_of(std::string_view bytes) {
+  Digest d;
+  bytes.copy(reinterpret_cast<char*>(d.bytes.data()), d.bytes.size());
+  return d;
+}
+
 std::string compress(std::string_view bytes) {
   static thread_local const std::unique_ptr<ZSTD_CCtx, Freer<ZSTD_CCtx, free_compressor>> context(ZSTD_createCCtx());
   std::string out(ZSTD_compressBound(bytes.size()), '\0');
@@ -102,7 +102,7 @@ PreparedBlob prepare_blob(std::string_view bytes, const CacheOptions& options) {
     if (!blob.compressed.empty() && blob.compressed.size() <= bytes.size() / 4 * 3) blob.codec = Codec::zstd;
   }
   blob.checksum = crc32c(blob.stored());
-  blob.file = blob.stored().size() > std::min(options.inline_limit, kChunk * kChunks);
+  blob.file = blob.stored().size() > std::min(options.inline_limit, kRowBytes * kChunks);
   return blob;
 }
 
@@ -157,9 +157,9 @@ Result<std::int64_t> insert_blob(Db& db, const std::string& store, const Prepare
       static_cast<std::int64_t>(blob.checksum), blob.file)
       .run();
   const std::int64_t id = existing ? existing->id : db.last_insert_id();
-  for (std::size_t at = 0, n = 0; !blob.file && at < bytes.size(); at += kChunk, ++n)
+  for (std::size_t at = 0, n = 0; !blob.file && at < bytes.size(); at += kRowBytes, ++n)
     Query(db, "INSERT INTO chunk(id, data) VALUES (?, ?)", id * kChunks + static_cast<std::int64_t>(n),
-          Blob{bytes.substr(at, kChunk)})
+          Blob{bytes.substr(at, kRowBytes)})
         .run();
   if (!db.ok()) return tl::unexpected(db.error());
   return id;
@@ -196,7 +196,7 @@ Result<std::string> load_blob(Db& db, const std::string& store, const BlobRow& r
     bytes = std::move(*read);
     checksum = crc32c(bytes);
   } else {
-    if (row.stored < 0 || row.stored > kChunks * static_cast<std::int64_t>(kChunk))
+    if (row.stored < 0 || row.stored > kChunks * static_cast<std::int64_t>(kRowBytes))
       return tl::unexpected(damaged("a blob has no sound size", row.hash));
     bytes.reserve(static_cast<std::size_t>(row.stored));
     Query q(db, "SELECT data FROM chunk WHERE id >= ? AND id < ? ORDER BY id", row.id * kChunks,

@@ -29,6 +29,9 @@ struct PreparedBlob {
   bool file = false;
   [[nodiscard]] std::string_view stored() const { return codec == Codec::plain ? plain : std::string_view(compressed); }
 };
+/// The digest that a column holds as 32 bytes; shorter ones leave the rest zero.
+Digest digest_of(std::string_view column);
+
 PreparedBlob prepare_blob(std::string_view bytes, const CacheOptions& options);
 
 /// "<store>/blobs/ab/cdef…"

@@ -86,6 +86,10 @@ class Writing {
   std::optional<Error> error_;
 };
 
+/// How far a journal file, or what else is passed on in parts, was taken in; 0: nothing yet.
+std::int64_t taken_of(Db& db, std::string_view name);
+/// Within a transaction.
+void note_taken(Db& db, std::string_view name, std::int64_t taken);
 /// Tells the history of tombstones that it does not know yet.
 Result<void> pass_on_tombstones(ArtifactCache::Impl& cache);
 /// Why a tombstone stands. The numbers reach the disk.

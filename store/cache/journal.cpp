@@ -18,6 +18,7 @@
 #include <unordered_set>
 
 #include "keyhole/base/checksum.h"
+#include "keyhole/base/environment.h"
 #include "keyhole/base/os.h"
 #include "keyhole/cache/brief.h"
 #include "keyhole/key/debug_line.h"
@@ -60,15 +61,10 @@ std::vector<std::string> own_arguments() {
   return argv;
 }
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 /// KEYHOLE_RUN joins processes to a run; else a process and its forks are one.
 const std::string& run_name(const std::vector<std::string>& argv, Nanoseconds start) {
   static const std::string name = [&] {
-    if (auto given = environment("KEYHOLE_RUN"); !given.empty()) return given;
+    if (auto given = environment_variable("KEYHOLE_RUN"); !given.empty()) return given;
     std::string program = argv.empty() ? "process" : argv.front();
     program.erase(0, program.find_last_of('/') + 1);
     const std::time_t seconds = start / 1'000'000'000;
@@ -106,9 +102,9 @@ void put_process(wire::Writer& out, std::string_view identity, Nanoseconds start
   char* cwd = getcwd(nullptr, 0);
   out.text(cwd != nullptr ? cwd : "");
   std::free(cwd);
-  const std::string rank = environment("RANK");
+  const std::string rank = environment_variable("RANK");
   out.number(rank.empty() ? 0 : std::strtoull(rank.c_str(), nullptr, 10) + 1);
-  out.text(environment("TORCHINDUCTOR_CACHE_DIR"));
+  out.text(environment_variable("TORCHINDUCTOR_CACHE_DIR"));
 }
 
 void put_lookup(wire::Writer& out, const LookupEvent& event, std::span<const Digest> groups) {

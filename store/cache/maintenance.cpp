@@ -21,12 +21,6 @@ constexpr int kBatch = 64;  // entries a transaction: under 50 ms also where eac
 
 constexpr std::int64_t kPause = 6'000'000;  // nanoseconds between two transactions: whoever waits to put gets the lock
 
-Digest digest_of(std::string_view bytes) {
-  Digest d;
-  bytes.copy(reinterpret_cast<char*>(d.bytes.data()), d.bytes.size());
-  return d;
-}
-
 const char* name_of(Gone reason) {
   switch (reason) {
     case Gone::size:
@@ -74,10 +68,7 @@ Result<void> pass_on_tombstones(ArtifactCache::Impl& cache) {
       Reading reading(cache);
       auto& db = reading.db();
       if (!db) return tl::unexpected(db.error());
-      if (after < 0) {
-        Query taken(*db, "SELECT taken FROM journal WHERE name = ?", kTaken);
-        after = taken.next() ? taken.integer(0) : 0;
-      }
+      if (after < 0) after = taken_of(*db, kTaken);
       Query q(*db, "SELECT id, layer, key, reason, time, size FROM tombstone WHERE id > ? ORDER BY id LIMIT 1000",
               after);
       while (q.next()) {
@@ -91,10 +82,7 @@ Result<void> pass_on_tombstones(ArtifactCache::Impl& cache) {
     if (auto noted = note_tombstones(cache.store, rows); !noted) return noted;
     Writing writing(cache);
     if (!writing.ok()) return tl::unexpected(writing.error());
-    Query(writing.db(),
-          "INSERT INTO journal(name, taken) VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken", kTaken,
-          after)
-        .run();
+    note_taken(writing.db(), kTaken, after);
   }
 }
 

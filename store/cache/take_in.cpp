@@ -214,18 +214,9 @@ Result<void> note_uses(ArtifactCache::Impl& cache, const std::vector<Taken>& gro
             "ON CONFLICT DO UPDATE SET last = max(last, excluded.last), hits = hits + excluded.hits",
             entry, use.last, use.hits)
           .run();
-    Query(db, "INSERT INTO journal(name, taken) VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken",
-          taken.name, static_cast<std::int64_t>(taken.reached))
-        .run();
+    note_taken(db, taken.name, static_cast<std::int64_t>(taken.reached));
   }
   return transaction.commit();
-}
-
-std::size_t taken_of(ArtifactCache::Impl& cache, const std::string& name) {
-  Reading reading(cache);
-  if (!reading.db()) return 0;
-  Query q(*reading.db(), "SELECT taken FROM journal WHERE name = ?", name);
-  return q.next() ? static_cast<std::size_t>(q.integer(0)) : 0;
 }
 
 /// Removes the files that are done with, then what cache.db knows of them.
@@ -242,6 +233,17 @@ void remove_done(ArtifactCache::Impl& cache, const std::string& folder, const st
 }
 
 }  // namespace
+
+std::int64_t taken_of(Db& db, std::string_view name) {
+  Query q(db, "SELECT taken FROM journal WHERE name = ?", name);
+  return q.next() ? q.integer(0) : 0;
+}
+
+void note_taken(Db& db, std::string_view name, std::int64_t taken) {
+  Query(db, "INSERT INTO journal(name, taken) VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken", name,
+        taken)
+      .run();
+}
 
 Result<std::int64_t> take_in_journals(ArtifactCache& cache, std::chrono::milliseconds budget, bool of_the_living) {
   auto& impl = cache.impl();
@@ -273,7 +275,10 @@ Result<std::int64_t> take_in_journals(ArtifactCache& cache, std::chrono::millise
     if (!dead && !of_the_living) continue;
     const auto bytes = read_file(folder + "/" + name);
     if (!bytes) continue;
-    const std::size_t taken = taken_of(impl, name);
+    const std::size_t taken = [&] {
+      Reading reading(impl);
+      return reading.db() ? static_cast<std::size_t>(taken_of(*reading.db(), name)) : 0;
+    }();
     if (!recorder) {
       auto opened = Recorder::open(impl.store);
       if (!opened) return tl::unexpected(opened.error());

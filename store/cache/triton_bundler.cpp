@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "keyhole/base/os.h"
 #include "keyhole/cache/counters.h"
 #include "keyhole/key/hash.h"
+#include "keyhole/key/system_info.h"
 #include "wire.h"
 
 namespace keyhole {
@@ -25,9 +25,7 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
 
 /// The stem of a binary; empty for other files.
 std::string kernel_name(const std::string& file) {
-  const char* xpu = std::getenv("TORCHINDUCTOR_XPU_KERNEL_FORMAT");
-  for (const std::string& extension :
-       {std::string("cubin"), std::string("hsaco"), std::string(xpu != nullptr ? xpu : "zebin")})
+  for (const std::string& extension : {std::string("cubin"), std::string("hsaco"), kernel_binary_format("xpu")})
     if (file.ends_with("." + extension)) return file.substr(0, file.size() - extension.size() - 1);
   return {};
 }

@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::int64_t kTemporaryAge = 3'600'000'000'000;  // a temporary file that old has no writer any more
 
-Digest digest_of(std::string_view bytes) {
-  Digest d;
-  bytes.copy(reinterpret_cast<char*>(d.bytes.data()), d.bytes.size());
-  return d;
-}
-
 /// SQLite's own check. Absent: sound.
 std::optional<std::string> damage_of(const std::string& store) {
   auto db = open_cache(store, {});

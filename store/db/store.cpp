@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "keyhole/base/environment.h"
 #include "keyhole/base/os.h"
 #include "schema.h"
 
@@ -19,11 +20,6 @@ namespace {
 
 constexpr const char* kNetworkHint =
     "SQLite's write-ahead log needs shared memory: put the store on a local disk with --store or KEYHOLE_STORE";
-
-std::string environment(const char* name) {
-  const char* v = std::getenv(name);
-  return v != nullptr ? v : "";
-}
 
 /// Serialises the first open, so that many processes that start on no store at all make it once.
 class FirstOpenLock {
@@ -101,9 +97,9 @@ Result<void> settle(Db& db) {
 }  // namespace
 
 std::string default_store() {
-  if (auto s = environment("KEYHOLE_STORE"); !s.empty()) return s;
-  if (auto s = environment("XDG_DATA_HOME"); !s.empty()) return s + "/keyhole";
-  return environment("HOME") + "/.local/share/keyhole";
+  if (auto s = environment_variable("KEYHOLE_STORE"); !s.empty()) return s;
+  if (auto s = environment_variable("XDG_DATA_HOME"); !s.empty()) return s + "/keyhole";
+  return environment_variable("HOME") + "/.local/share/keyhole";
 }
 
 Result<Db> open_history(const std::string& store) {
@@ -190,7 +186,7 @@ std::string version_note(Db& history) {
 }
 
 Result<TemporaryStore> TemporaryStore::make() {
-  std::string pattern = environment("TMPDIR");
+  std::string pattern = environment_variable("TMPDIR");
   if (pattern.empty()) pattern = "/tmp";
   pattern += "/keyhole-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr)

@@ -24,7 +24,7 @@ namespace keyhole {
 namespace {
 
 constexpr std::size_t kHead = 1 << 16;
-constexpr int kMaxDepth = 32;
+constexpr int kMaxFolderDepth = 32;
 constexpr std::size_t kMaxFiles = 1'000'000;
 constexpr const char* kReads =
     "it reads traces (TORCH_TRACE), Inductor and Triton cache folders, mega-cache files, TORCH_LOGS text, vLLM's "
@@ -195,7 +195,7 @@ class Importer {
 
   void cache(SourceKind kind, const std::string& path) {
     add(kind, path, false);
-    walk(path, kMaxDepth);  // a trace may lie beside the cache's own folders
+    walk(path, kMaxFolderDepth);  // a trace may lie beside the cache's own folders
   }
 
   void walk(const std::string& folder, int depth) {
@@ -216,7 +216,7 @@ class Importer {
       if (found_.size() + static_cast<std::size_t>(summary_.passed_over) > kMaxFiles) break;
       file(f);
     }
-    if (depth >= kMaxDepth) return;
+    if (depth >= kMaxFolderDepth) return;
     for (const std::string& f : folders) {
       const SourceKind kind = detect_folder(f);
       if (kind == SourceKind::folder) {

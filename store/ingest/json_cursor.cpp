@@ -9,7 +9,7 @@
 namespace keyhole {
 namespace {
 
-constexpr int kMaxDepth = 512;
+constexpr int kMaxNesting = 512;
 
 /// The closing quote of a string whose first character is at `at`; nullptr: there is none.
 const char* closing_quote(const char* at, const char* end) {
@@ -123,7 +123,7 @@ void JsonCursor::skip() {
       at_ = quote + 1;
     } else if (c == '{' || c == '[') {
       ++at_;
-      if (++depth > kMaxDepth) {
+      if (++depth > kMaxNesting) {
         broken();
         return;
       }

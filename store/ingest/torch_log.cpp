@@ -16,7 +16,7 @@ namespace keyhole {
 namespace {
 
 constexpr std::size_t kBuffer = std::size_t{1} << 18;
-constexpr std::size_t kMaxProcesses = 100'000;
+constexpr std::size_t kMaxLogProcesses = 100'000;
 
 std::string folder_of(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -145,7 +145,7 @@ class LogReader {
 
   State* state_of(const LogLine& line) {
     if (const auto known = states_.find(line.pid); known != states_.end()) return &known->second;
-    if (states_.size() == kMaxProcesses) return nullptr;
+    if (states_.size() == kMaxLogProcesses) return nullptr;
     if (digest_.empty()) digest_ = identity_of(head_);
     State state;
     state.clock = clock_;
@@ -166,11 +166,11 @@ class LogReader {
 
   /// A line has no time zone; a trace may have told it. Tries the offsets that are in use.
   const KnownProcess* match_in_another_zone(const LogLine& line, TraceClock& clock, const ProcessRecord& record) {
-    static constexpr Nanoseconds kQuarterHour = 900'000'000'000;
+    static constexpr Nanoseconds kZoneStep = 900'000'000'000;
     if (record.start == kUnknownTime)
       return known_->match(line.pid, line.rank, kUnknownTime, folder_of(source_.path()));
     for (int quarters = -12 * 4; quarters <= 14 * 4; ++quarters) {
-      const Nanoseconds utc = record.start - quarters * kQuarterHour;
+      const Nanoseconds utc = record.start - quarters * kZoneStep;
       if (const KnownProcess* known = known_->match(line.pid, line.rank, utc, folder_of(source_.path()))) {
         clock.calibrate(line.time, utc);
         return known;

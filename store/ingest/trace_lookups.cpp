@@ -7,12 +7,10 @@
 namespace keyhole {
 namespace {
 
-constexpr Nanoseconds kMillisecond = 1'000'000;
-
 std::optional<Nanoseconds> milliseconds(JsonCursor& json) {
   const auto value = json.number();
   if (!value || !(std::fabs(*value) < 1e12)) return std::nullopt;
-  return static_cast<Nanoseconds>(*value * static_cast<double>(kMillisecond));
+  return static_cast<Nanoseconds>(*value * 1e6);
 }
 
 Outcome outcome_of(std::string_view state) {

@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxFile = 64 << 20;
-constexpr std::size_t kMaxComponents = 100'000;
+constexpr std::size_t kMaxFactors = 100'000;
 constexpr std::size_t kFileName = sizeof("cache_key_factors.json") - 1;
 
 class Factors {
@@ -26,7 +26,7 @@ class Factors {
 
   /// `name` and then, in brackets, the path of members that leads to a value.
   void add(const std::string& name, const json& value, const std::string& path = {}) {
-    if (components_.size() == kMaxComponents) return;
+    if (components_.size() == kMaxFactors) return;
     if (value.is_object() && !value.empty()) {
       for (const auto& [key, member] : value.items()) add(name, member, path.empty() ? key : path + "." + key);
     } else if (name == "code" && value.is_array()) {

@@ -9,8 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <utility>
+
+#include "keyhole/key/system_info.h"
 
 namespace keyhole {
 namespace {
@@ -121,9 +122,7 @@ std::string code_hash(std::string_view code, std::string_view extra) {
 Result<std::string> get_hash(HashContent content, std::string_view extra, std::string_view kind) {
   for (const std::string_view source : {"code", "ptx", "amdgcn", "spv"})
     if (kind == source) return code_hash(content.bytes, extra);
-  const char* const configured = std::getenv("TORCHINDUCTOR_XPU_KERNEL_FORMAT");
-  const std::string_view xpu = configured != nullptr ? configured : "zebin";
-  if (kind == "cubin" || kind == "hsaco" || kind == xpu)
+  if (kind == "cubin" || kind == "hsaco" || kind == kernel_binary_format("xpu"))
     return code_hash(content.text ? python_repr_text(content.bytes) : python_repr_bytes(content.bytes));
   return fail(ErrorKind::usage, "Unknown hash type " + std::string(kind));
 }

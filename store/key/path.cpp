@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keyhole/key/path.h"
+#include "keyhole/base/environment.h"
 
 #include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <vector>
 
 namespace keyhole {
 namespace {
 
-std::string_view environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 std::string user_name() {
   for (const char* name : {"LOGNAME", "USER", "LNAME", "USERNAME"})  // the order of Python's getpass
-    if (const std::string_view value = environment(name); !value.empty()) return std::string(value);
+    if (const std::string value = environment_variable(name); !value.empty()) return value;
   std::vector<char> buffer(4096);
   passwd entry{}, *found = nullptr;
   if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) return entry.pw_name;
@@ -29,7 +24,7 @@ std::string user_name() {
 
 std::string temporary_directory() {
   for (const char* name : {"TMPDIR", "TEMP", "TMP"}) {
-    const std::string dir(environment(name));
+    const std::string dir = environment_variable(name);
     if (!dir.empty() && access(dir.c_str(), W_OK | X_OK) == 0) return dir;
   }
   return "/tmp";
@@ -58,7 +53,7 @@ std::size_t space_length(std::string_view text) {
 }  // namespace
 
 std::string inductor_cache_root() {
-  std::string root(environment("TORCHINDUCTOR_CACHE_DIR"));
+  std::string root = environment_variable("TORCHINDUCTOR_CACHE_DIR");
   if (root.empty()) {
     std::string user = user_name();
     for (char& c : user)
@@ -73,7 +68,7 @@ std::string inductor_cache_root() {
 }
 
 std::string triton_cache_dir(std::string_view root, int device_index) {
-  const std::string_view set = environment("TRITON_CACHE_DIR");
+  const std::string set = environment_variable("TRITON_CACHE_DIR");
   return !set.empty() ? std::string(set) : joined(joined(root, "triton"), std::to_string(device_index));
 }
 

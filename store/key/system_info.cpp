@@ -15,9 +15,9 @@ namespace {
 using Kind = KeyValue::Kind;
 
 void put_escape(std::string& out, std::uint32_t unit) {
-  constexpr char kHex[] = "0123456789abcdef";
+  constexpr char kHexDigits[] = "0123456789abcdef";
   out += "\\u";
-  for (int shift = 12; shift >= 0; shift -= 4) out += kHex[(unit >> shift) & 15];
+  for (int shift = 12; shift >= 0; shift -= 4) out += kHexDigits[(unit >> shift) & 15];
 }
 
 void put_string(std::string& out, std::string_view text) {

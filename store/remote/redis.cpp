@@ -15,6 +15,7 @@
 #include <cstring>
 #include <vector>
 
+#include "keyhole/base/environment.h"
 #include "keyhole/base/os.h"
 
 namespace keyhole {
@@ -34,11 +35,6 @@ using Reply = std::unique_ptr<redisReply, ReplyFreer>;
 timeval interval(Clock::duration d) {
   const auto us = std::max<std::int64_t>(1000, std::chrono::duration_cast<std::chrono::microseconds>(d).count());
   return {static_cast<time_t>(us / 1'000'000), static_cast<suseconds_t>(us % 1'000'000)};
-}
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
 }
 
 std::optional<int> number(std::string_view text) {
@@ -244,10 +240,10 @@ Result<RedisOptions> RedisOptions::parse(const std::string& url) {
 
 Result<RedisOptions> RedisOptions::from_environment() {
   for (const char* name : {"KEYHOLE_REMOTE", "TORCHINDUCTOR_REDIS_URL"})
-    if (const auto url = variable(name); !url.empty()) return parse(url);
+    if (const auto url = environment_variable(name); !url.empty()) return parse(url);
   RedisOptions options;
-  if (const auto host = variable("TORCHINDUCTOR_REDIS_HOST"); !host.empty()) options.host = host;
-  if (const auto port = variable("TORCHINDUCTOR_REDIS_PORT"); !port.empty()) {
+  if (const auto host = environment_variable("TORCHINDUCTOR_REDIS_HOST"); !host.empty()) options.host = host;
+  if (const auto port = environment_variable("TORCHINDUCTOR_REDIS_PORT"); !port.empty()) {
     const auto n = number(port);
     if (!n || *n == 0 || *n > 65535) return fail(ErrorKind::usage, "TORCHINDUCTOR_REDIS_PORT is no port", port);
     options.port = *n;

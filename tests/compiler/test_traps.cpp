@@ -126,17 +126,21 @@ class TestTraps : public QObject {
 
   /// gcc writes its options into the debug information: none may be added to them.
   void debugInformationIsTheCompilers_data() {
+    const std::string named = "#include <stddef.h>\n#include <h.h>\n", computed = "#define H <h.h>\n#include H\n";
     QTest::addColumn<QStringList>("options");
-    QTest::newRow("-g") << QStringList{"-g"};
-    QTest::newRow("-g3 -O2") << QStringList{"-g3", "-O2"};
-    QTest::newRow("with -MD") << QStringList{"-g", "-MD", "-MP", "-MF", "o.d"};
+    QTest::addColumn<std::string>("includes");
+    QTest::newRow("-g") << QStringList{"-g"} << named;
+    QTest::newRow("-g3 -O2") << QStringList{"-g3", "-O2"} << named;
+    QTest::newRow("with -MD") << QStringList{"-g", "-MD", "-MP", "-MF", "o.d"} << named;
+    QTest::newRow("computed include") << QStringList{"-g"} << computed;
   }
   void debugInformationIsTheCompilers() {
     QFETCH(QStringList, options);
+    QFETCH(std::string, includes);
     Cpp c;
     c.write("late/h.h", "#define N 1\n");
     c.write("early/x.h", "");
-    c.write("a.cpp", std::string("#include <stddef.h>\n#include <h.h>\n") + kFunction);
+    c.write("a.cpp", includes + kFunction);
     const QStringList command =
         QStringList{"g++", "-Iearly", "-Ilate"} + options + QStringList{"-c", "a.cpp", "-o", "o.o"};
     COMPILES(c, Outcome::miss, command);
@@ -147,18 +151,6 @@ class TestTraps : public QObject {
     COMPILES(c, Outcome::miss, command);
     c.remove("early/h.h");
     COMPILES(c, Outcome::hit, command);
-  }
-
-  void computedIncludeWithDebugInformation() {
-    Cpp c;
-    c.write("late/h.h", "#define N 1\n");
-    c.write("early/x.h", "");
-    c.write("a.cpp", std::string("#define H <h.h>\n#include H\n") + kFunction);
-    const QStringList command{"g++", "-g", "-Iearly", "-Ilate", "-c", "a.cpp", "-o", "o.o"};
-    COMPILES(c, Outcome::miss, command);
-    COMPILES(c, Outcome::hit, command);
-    c.write("early/h.h", "#define N 2\n");
-    COMPILES(c, Outcome::miss, command);
   }
 
   void precompiledHeaderWithDebugInformation() {

@@ -119,7 +119,11 @@ class TestPickle : public QObject {
   }
 
   void slots_are_attributes_too() {
-    const std::string input = "\x80\x04\x8c\x01m\x8c\x01"s + "C\x93)\x81N}\x8c\x01" + "aK\x07s\x86" + "b.";
+    const std::string input =
+        "\x80\x04\x8c\x01m\x8c\x01"
+        "C\x93)\x81N}\x8c\x01"
+        "aK\x07s\x86"
+        "b."s;
     const Document d = Document::parse(input);
     QVERIFY(!d.problem());
     QCOMPARE(*d.root().attribute("a").integer(), 7);
@@ -234,7 +238,10 @@ class TestPickle : public QObject {
   }
 
   void cut_at_every_byte_keeps_what_was_readable() {
-    const std::string input = object_with("first", "\x8c\x03"s + "abc\x8c\x06second](K\x01K\x02" + "e");
+    const std::string input = object_with("first",
+                                          "\x8c\x03"
+                                          "abc\x8c\x06second](K\x01K\x02"
+                                          "e"s);
     QVERIFY(!Document::parse(input).problem());
     for (std::size_t size = 0; size < input.size(); ++size) {
       const std::string part = input.substr(0, size);

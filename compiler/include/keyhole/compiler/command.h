@@ -61,5 +61,7 @@ using Variable = std::function<const char*(const char* name)>;
 /// Cuts a text into words as the compilers do for options files and flag variables: at white space, with '…', "…" and
 /// backslashes.
 [[nodiscard]] std::vector<std::string> split_words(std::string_view text);
+/// The words with a space between, nothing quoted: for a person to read.
+[[nodiscard]] std::string joined_words(const std::vector<std::string>& words);
 
 }  // namespace keyhole

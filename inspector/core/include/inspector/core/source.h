@@ -139,6 +139,10 @@ struct CompileJob {
   LookupRow row;
   std::string source;    ///< as the command names it; empty: not recorded
   std::string compiler;  ///< path of its driver; empty: not recorded
+
+  [[nodiscard]] bool failed() const { return row.record.status == "compile_failed"; }
+  /// As it is shown: a compile that failed is an error, whatever the lookup was.
+  [[nodiscard]] Outcome outcome() const { return failed() ? Outcome::error : row.record.outcome; }
 };
 
 struct CompileJobDetails {

@@ -18,7 +18,8 @@ namespace keyhole {
 /// HMAC-SHA256 (RFC 2104).
 [[nodiscard]] Digest hmac_sha256(std::string_view secret, std::string_view message);
 
-/// The same as sha256(), cut to the 255 bits that 51 characters of base32 carry: equal to the digest of a debug line that was read.
+/// The same as sha256(), cut to the 255 bits that 51 characters of base32 carry: equal to the digest of a debug line
+/// that was read.
 [[nodiscard]] Digest component_sha256(std::string_view bytes);
 
 /// SHA-256 of what comes in pieces. After finish() it begins anew. Not thread-safe; movable, not copyable.
