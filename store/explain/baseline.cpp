@@ -55,8 +55,8 @@ std::string_view base_name(std::string_view path) {
 
 /// Whether a function's name tells it from those of other models in the same file.
 bool names_one(std::string_view function) {
-  for (const std::string_view common :
-       {"forward", "__call__", "<lambda>", "inner", "wrapper", "fn", "func", "f", "main"}) {
+  for (const std::string_view common : {"forward", "__call__", "_call_impl", "_wrapped_call_impl", "<lambda>", "inner",
+                                        "wrapper", "_fn", "fn", "func", "f", "main"}) {
     if (function == common) return false;
   }
   return true;
@@ -72,11 +72,11 @@ std::string_view without_line(std::string_view function) {
 }
 
 /// 1: the same function; 0: another one; between: cannot be told. A function of a library (Sequential.forward) is that
-/// of many models.
+/// of many models, unless its name tells it apart (SGD.step).
 double same_function(const LookupRow& a, const LookupRow& b) {
   if (a.function.empty() || b.function.empty()) return 0.5;
   if (without_line(a.function) != without_line(b.function) || base_name(a.filename) != base_name(b.filename)) return 0;
-  if (of_a_library(a.filename)) return 0.5;
+  if (of_a_library(a.filename)) return names_one(a.function) && a.line == b.line ? 0.85 : 0.5;
   return a.line == b.line && a.function == b.function
              ? 1
              : 0.85;  // the file was edited above it, or it is a method of another class

@@ -53,6 +53,7 @@ class CauseFinder {
   void read_graphs(const CauseItem& gm);
   [[nodiscard]] bool follows_inputs(const GraphDifference& d, const std::vector<CauseItem*>& in) const;
   /// Sizes became symbols, or symbols sizes: the tensors are the same ones, what stands between them is not.
+  void tell_precompile(CauseItem& aot, CauseItem* gm);
   CauseItem* find_symbolic(const std::vector<CauseItem*>& in);
   bool set_behind_the_program(const std::vector<CauseItem*>& in);
   Role graph_role(const std::vector<CauseItem*>& in, bool environment);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <tuple>
 
 #include "cause_finder.h"
 
@@ -202,6 +203,7 @@ void CauseFinder::tell_unstable() {
       continue;
     std::string_view kind = instability(i.change.name(), i.change.before->text, i.change.after->text, where);
     const std::size_t runs = distinct_runs(i);
+    if (kind.empty() && runs > 2 && reordered_words(i.change.before->text, i.change.after->text)) kind = "order";
     // A form that tells nothing, but no run ever came back to a value, while the graph stayed the same.
     if (kind.empty() && runs > 2 && free_text(i) && find("gm") == nullptr && looks_made_up(i)) kind = "uuid";
     if (kind.empty()) {
@@ -209,7 +211,7 @@ void CauseFinder::tell_unstable() {
       continue;
     }
     const char opens = i.change.after->text.empty() ? ' ' : i.change.after->text.front();
-    if (kind == "order" && opens != '{' && opens != 'f') {
+    if (kind == "order" && opens != '{' && opens != 'f' && runs <= 2) {
       i.narrowed.cause_class = "order";
       continue;
     }
@@ -286,8 +288,7 @@ Causes CauseFinder::collect() {
   for (CauseItem& i : items_) {
     Cause cause;
     cause.component = i.change.name();
-    cause.before = shorten(i.narrowed.before, 200);
-    cause.after = shorten(i.narrowed.after, 200);
+    std::tie(cause.before, cause.after) = in_sight(i.narrowed.before, i.narrowed.after, 200);
     cause.role = i.role;
     cause.cause_class = i.narrowed.cause_class;
     cause.note = i.note;

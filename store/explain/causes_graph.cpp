@@ -55,6 +55,15 @@ bool narrow_quoted(std::string_view a, std::string_view b, Narrowed& n) {
   return true;
 }
 
+/// The name that torch._dynamo.config.caching_precompile gives a compile, at the end of AOTAutograd's configuration
+/// (torch/_dynamo/output_graph.py: "__compiled_fn_3_" and a uuid). Empty: none.
+std::string_view precompile_id(std::string_view aot_config) {
+  const std::size_t at = aot_config.rfind("'__compiled_fn_");
+  if (at == std::string_view::npos) return {};
+  const std::size_t end = aot_config.find('\'', at + 1);
+  return end == std::string_view::npos ? std::string_view() : aot_config.substr(at + 1, end - at - 1);
+}
+
 }  // namespace
 
 void CauseFinder::graph_and_inputs() {
@@ -106,6 +115,23 @@ void CauseFinder::graph_and_inputs() {
         narrow_quoted(aot->change.before->text, aot->change.after->text, aot->narrowed)) {
       aot->note = "names of the sources of the graph's inputs";
     }
+    tell_precompile(*aot, gm);
+  }
+}
+
+void CauseFinder::tell_precompile(CauseItem& aot, CauseItem* gm) {
+  if (aot.role != Role::root || aot.change.before == nullptr || aot.change.after == nullptr) return;
+  const std::string_view before = precompile_id(aot.change.before->text);
+  const std::string_view after = precompile_id(aot.change.after->text);
+  if (before == after) return;
+  Narrowed& n = aot.narrowed;
+  n.before = before.empty() ? "None" : std::string(before);
+  n.after = after.empty() ? "None" : std::string(after);
+  n.cause_class = before.empty() || after.empty() ? "config" : "instability:uuid";
+  aot.note = kPrecompile;
+  if (gm != nullptr && difference_.same) {
+    gm->role = Role::consequence;  // what the switch puts into the graph module is not printed
+    aot.rank = 5;
   }
 }
 
@@ -256,11 +282,13 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
   unseen_setting(gm, in);
   if (d == &difference_ && !aot_layer() && gm.role == Role::root && n.cause_class == "graph" && user && !user->same &&
       !user->names_only) {
-    const auto quoted = [](std::string_view line) {
-      if (const std::size_t value = line.find(" = "); value != std::string_view::npos) line.remove_prefix(value + 3);
-      return line.empty() ? std::string("(none)") : "`" + shorten(line, 44) + "`";
+    const auto value_of = [](const std::string& line) {
+      const std::size_t value = line.find(" = ");
+      return value == std::string::npos ? line : line.substr(value + 3);
     };
-    program_ = quoted(user->before) + " → " + quoted(user->after);
+    const auto quoted = [](const std::string& line) { return line.empty() ? "(none)" : "`" + line + "`"; };
+    const auto [before, after] = in_sight(value_of(user->before), value_of(user->after), 44);
+    program_ = quoted(before) + " → " + quoted(after);
     gm.note += (gm.note.empty() ? "" : "; ") + ("in the program " + program_);
   }
 }

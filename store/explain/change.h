@@ -45,4 +45,7 @@ struct Circumstances {
 std::string_view instability(std::string_view name, std::string_view before, std::string_view after,
                              const Circumstances& where);
 
+/// "a,b,c" and "b,c,a": three words or more, joined by commas, in another order.
+bool reordered_words(std::string_view before, std::string_view after);
+
 }  // namespace keyhole::explain_detail

@@ -190,6 +190,14 @@ const std::vector<Evidence::Setting>& Evidence::requires_grad() {
   return requires_grad_;
 }
 
+std::pair<bool, bool> Evidence::precompile() const {
+  const auto [before, after] = both(TextKind::dynamo_config);
+  const auto on = [](const std::string& json) {
+    return json.find("\"caching_precompile\": true") != std::string::npos;
+  };
+  return {on(before), on(after)};
+}
+
 const std::vector<Evidence::Setting>& Evidence::functorch() {
   if (!have_functorch_) {
     have_functorch_ = true;

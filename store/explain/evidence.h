@@ -27,6 +27,8 @@ class Evidence {
   const std::vector<Setting>& modes();
   /// Flags of torch._functorch.config that differ.
   const std::vector<Setting>& functorch();
+  /// Whether torch._dynamo.config.caching_precompile was on in each compile; false where it was not recorded.
+  std::pair<bool, bool> precompile() const;
   /// Inputs that require grad in one compile only; "L['x']".
   const std::vector<Setting>& requires_grad();
 

@@ -31,6 +31,15 @@ Cause cause_outside_inductor(Evidence& evidence) {
              "config",
              Certainty::inferred,
              "read from torch._functorch.config of both compiles"};
+  } else if (const auto [before, after] = evidence.precompile(); before || after) {
+    const auto text = [](bool on) { return on ? std::string("True") : std::string("False"); };
+    cause.component = "aot_config";
+    if (before != after) {
+      cause.before = "caching_precompile=" + text(before);
+      cause.after = "caching_precompile=" + text(after);
+    }
+    cause.cause_class = before && after ? "instability:uuid" : "config";
+    cause.note = kPrecompile;
   } else {
     for (const auto& m : evidence.modes()) {
       const char* component = m.name == "grad_mode"        ? "grad_enabled"
@@ -164,8 +173,11 @@ void explain_by_inner(const Case& c, Explanation& e) {
     Cause cause = cause_outside_inductor(evidence);
     if (cause.component.empty()) continue;
     put_baseline(*before, 1, "the same inner graph", e);
-    e.summary = shorten("the inner fx_graph was a hit; in the program: " + cause.component + " `" + cause.before +
-                            "` → `" + cause.after + "`",
+    const bool change = !cause.before.empty() || !cause.after.empty();
+    e.summary = shorten("the inner fx_graph was a hit; " +
+                            (!change ? cause.note
+                                     : (cause.component == "gm" ? "in the program: " : "what differs: ") +
+                                           cause.component + " `" + cause.before + "` → `" + cause.after + "`"),
                         kSummaryLimit);
     e.fix = fix_of_cause(cause);
     e.causes.push_back(std::move(cause));

@@ -207,4 +207,17 @@ double similarity(const GraphText& a, const GraphText& b) {
   return total == 0 ? 1 : (2 * same_structure + same_exact) / (3 * total);
 }
 
+std::pair<std::string, std::string> in_sight(const std::string& a, const std::string& b, std::size_t width) {
+  std::size_t head = 0;
+  while (head < a.size() && head < b.size() && a[head] == b[head]) ++head;
+  while (head > 0 && std::string_view(" ([,").find(a[head - 1]) == std::string_view::npos) --head;
+  if (std::max(characters(a), characters(b)) <= width || head <= width / 2)
+    return {shorten(a, width), shorten(b, width)};
+  const std::size_t rest = std::max(characters(a.substr(head)), characters(b.substr(head)));
+  const std::string begin =
+      shorten(std::string_view(a).substr(0, head), std::clamp(width - std::min(rest, width), width / 3, width / 2));
+  const auto cut = [&](const std::string& s) { return shorten(begin + s.substr(head), width); };
+  return {cut(a), cut(b)};
+}
+
 }  // namespace keyhole::explain_detail

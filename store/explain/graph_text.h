@@ -55,6 +55,8 @@ GraphDifference compare(const GraphText& before, const GraphText& after);
 
 /// The text cut to `limit` characters (not bytes), with an ellipsis where it was longer; newlines become spaces.
 std::string shorten(std::string_view text, std::size_t limit);
+/// Two long texts that begin alike are cut in the middle, so that what differs stays in sight.
+std::pair<std::string, std::string> in_sight(const std::string& a, const std::string& b, std::size_t width);
 std::size_t characters(std::string_view text);
 
 }  // namespace keyhole::explain_detail

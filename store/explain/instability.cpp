@@ -36,7 +36,8 @@ std::size_t uuid_at(std::string_view s, std::size_t i) {
     }
     at += kParts[p];
     if (p + 1 < kParts.size()) {
-      if (at >= s.size() || s[at] != '-') return 0;
+      // With underscores in an identifier of Python.
+      if (at >= s.size() || (s[at] != '-' && s[at] != '_') || s[at] != s[i + kParts[0]]) return 0;
       ++at;
     }
   }
@@ -215,6 +216,22 @@ std::string_view instability(std::string_view name, std::string_view before, std
     if (kind.empty()) kind = x[i].kind;
   }
   return kind;
+}
+
+bool reordered_words(std::string_view before, std::string_view after) {
+  const auto words = [](std::string_view s) {
+    std::vector<std::string_view> out;
+    for (std::size_t begin = 0; begin <= s.size();) {
+      const std::size_t end = std::min(s.find(',', begin), s.size());
+      out.push_back(s.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  if (before == after || before.size() != after.size() || before.size() > 100'000) return false;
+  const auto x = words(before);
+  return x.size() > 2 && x == words(after);
 }
 
 }  // namespace keyhole::explain_detail

@@ -33,18 +33,6 @@ bool is_input(const Cause& c) {
   return c.component.rfind("example_inputs[", 0) == 0;
 }
 
-/// Two long lines that begin alike, cut in the middle: what differs must stay in sight.
-std::pair<std::string, std::string> in_sight(const std::string& a, const std::string& b, std::size_t width) {
-  std::size_t head = 0;
-  while (head < a.size() && head < b.size() && a[head] == b[head]) ++head;
-  while (head > 0 && std::string_view(" ([,").find(a[head - 1]) == std::string_view::npos) --head;
-  if (std::max(characters(a), characters(b)) <= width || head <= width / 2)
-    return {shorten(a, width), shorten(b, width)};
-  const std::string begin = shorten(std::string_view(a).substr(0, head), width / 3);
-  const auto cut = [&](const std::string& s) { return shorten(begin + s.substr(head), width); };
-  return {cut(a), cut(b)};
-}
-
 std::string tell_graph(const Cause& c, const Causes& all, std::size_t width) {
   if (all.inputs_before != all.inputs_after) {
     // What stands behind the program (modes, flags) goes before what it did to the graph.
@@ -80,6 +68,7 @@ std::string tell_one(const Cause& c, const std::string& aspect, const Causes& al
     return what + ": PyTorch differs" + (c.note.empty() ? "" : " (" + c.note + ")");
   if (change.empty()) return what + " changed" + (c.note.empty() ? "" : " (" + c.note + ")");
   if (c.cause_class == "instability:rank") return what + " holds a rank, another one in every process: " + change;
+  if (c.cause_class == "instability:order") return what + " has another order in every run: " + change;
   if (c.cause_class.rfind("instability:", 0) == 0)
     return what +
            (c.cause_class == "instability:uuid" ? " holds an identifier (uuid)"
@@ -158,6 +147,9 @@ std::string tell_causes(const Causes& all, std::size_t limit) {
 
 std::string fix_of_cause(const Cause& c) {
   const std::string& cls = c.cause_class;
+  if (c.note.rfind(kPrecompile, 0) == 0)
+    return "start from the package that caching_precompile saves (DynamoCache), or switch it off: with it "
+           "AOTAutograd's own cache cannot hit";
   const auto is = [&](std::string_view s) { return cls == s; };
   if (cls.rfind("instability:", 0) == 0) {
     const std::string kind = cls.substr(12);

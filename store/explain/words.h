@@ -16,6 +16,10 @@ inline constexpr std::size_t kSummaryLimit = 240;  ///< characters
 /// Opens the note of a graph whose values are only called otherwise.
 inline constexpr std::string_view kNamesOnly = "only names of values differ";
 
+/// The note of a difference that torch._dynamo.config.caching_precompile makes.
+inline constexpr std::string_view kPrecompile =
+    "torch._dynamo.config.caching_precompile names every compile anew, and the name enters AOTAutograd's key";
+
 /// Opens the note of a graph that a mode or a flag changed, the program being the same.
 inline constexpr std::string_view kSettingBehind = "Dynamo captured the same graph; ";
 

@@ -181,6 +181,95 @@ class TestSentences : public QObject {
     const LookupRow more = w.lookup("B", usual(graph(3, kMlp), {kInput, kInput, kInput}));
     QVERIFY2(says(explain(pair(fixed, more)).fix, "the program changed"), explain(pair(fixed, more)).fix.c_str());
   }
+  /// A call with many arguments of which the last changed: both sides must not be cut to the same text.
+  void what_differs_at_the_end_of_a_long_line_stays_in_sight() {
+    World w;
+    const auto line = [](const char* last) {
+      std::string out =
+          "attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default(arg0_1";
+      for (int i = 0; i < 30; ++i) out += ", getitem_" + std::to_string(i);
+      return std::vector<std::string>{out + ", 0.0, " + last + ")", "return (attention,)"};
+    };
+    const Explanation e = explain(pair(w.lookup("A", usual(graph(2, line("True")), {kInput, kInput})),
+                                       w.lookup("B", usual(graph(2, line("False")), {kInput, kInput}))));
+    QVERIFY2(says(e.summary, "True)` → ") && says(e.summary, "False)`"), e.summary.c_str());
+    QVERIFY2(says(e.causes.front().before, "True)") && says(e.causes.front().after, "False)"),
+             e.causes.front().after.c_str());
+  }
+  /// Of a function of a library the name tells it apart where many models do not have one: optimizers' step.
+  void a_library_function_of_its_own_is_compared_however_much_changed() {
+    World w;
+    LookupRow a = w.lookup("A", usual(graph(2, {"add = torch.ops.aten.add.Tensor(arg0_1, arg1_1, alpha = -0.001)",
+                                                "copy_ = torch.ops.aten.copy_.default(arg0_1, add)", "return ()"}),
+                                      {kInput, kInput}));
+    LookupRow b = w.lookup(
+        "B", usual(graph(3, {"neg = torch.ops.aten.neg.default(arg2_1)", "mul = torch.ops.aten.mul.Tensor(arg1_1, neg)",
+                             "sum_1 = torch.ops.aten.sum.default(mul)", "return (sum_1,)"}),
+                   {kInput, kInput, tensor("[]", "()")}));
+    a.filename = b.filename = "/lib/python3.11/site-packages/torch/optim/sgd.py";
+    a.function = b.function = "step";
+    QCOMPARE(explain(pair(a, b)).verdict, Verdict::key_differs);
+    a.function = b.function = "forward";
+    QCOMPARE(explain(pair(a, b)).verdict, Verdict::never_seen);
+  }
+  /// torch._dynamo.config.caching_precompile puts a name of its own into every key.
+  void a_compile_that_precompile_named() {
+    World w;
+    const auto parts = [](const std::string& id, const std::string& hidden) {
+      return Parts{{"aot_config", "(0, True, [LocalSource(local_name='x')], True, False, " + id + ")"},
+                   {"gm", graph(1, kMlp) + hidden}};
+    };
+    const std::string one = "'__compiled_fn_3_be810054_2a4a_442f_9a70_1c7a01fab0fe'";
+    const std::string two = "'__compiled_fn_3_90e3aa04_28e4_44b4_990e_696a49cb1416'";
+    const LookupRow off = w.lookup("A", parts("None", ""), {}, Layer::aot_autograd);
+    const LookupRow on = w.lookup("B", parts(one, ""), {{"gm", "package"}}, Layer::aot_autograd);
+    const LookupRow again = w.lookup("C", parts(two, ""), {{"gm", "package"}}, Layer::aot_autograd);
+    Explanation e = explain(pair(on, again));
+    QCOMPARE(e.causes.front().component, std::string("aot_config"));
+    QCOMPARE(e.causes.front().cause_class, std::string("instability:uuid"));
+    QVERIFY2(says(e.fix, "caching_precompile"), e.fix.c_str());
+    e = explain(pair(off, on));
+    QCOMPARE(roots(e), std::vector<std::string>{"aot_config"});
+    QCOMPARE(e.causes.front().cause_class, std::string("config"));
+    QVERIFY2(says(e.fix, "caching_precompile"), e.fix.c_str());
+  }
+  /// The default trace has Dynamo's configuration alone.
+  void precompile_is_told_by_the_configuration() {
+    World w;
+    const LookupRow before = w.lookup("A", mlp());
+    LookupRow inner = w.lookup("B", mlp());
+    inner.record.outcome = Outcome::hit;
+    Case c;
+    c.subject = w.lookup("B", {}, {}, Layer::aot_autograd);
+    c.compile = {c.subject, inner};
+    Case within = pair(before, inner);
+    within.candidates.clear();
+    within.same_key = {before};
+    c.inner = {within};
+    bool first = true;
+    c.texts = [&first, id = c.subject.id](const LookupRow& row, TextKind kind) {
+      std::vector<TextRecord> out;
+      if (kind == TextKind::dynamo_config)
+        out.push_back({{}, kind, "", row.id == id || first ? R"({"caching_precompile": true})" : "{}"});
+      return out;
+    };
+    QVERIFY2(says(explain(c).summary, "names every compile anew"), explain(c).summary.c_str());
+    first = false;
+    QVERIFY2(says(explain(c).summary, "caching_precompile=True"), explain(c).summary.c_str());
+  }
+  /// ",".join of a set: the same words in another order, in each of three runs.
+  void words_of_a_set_in_another_order() {
+    World w;
+    const std::string name = "inductor_config[max_autotune_gemm_backends]";
+    const LookupRow a = w.lookup("A", mlp({{name, "ATEN,CPP,TRITON"}}));
+    const LookupRow b = w.lookup("B", mlp({{name, "CPP,ATEN,TRITON"}}));
+    Case c = pair(b, w.lookup("C", mlp({{name, "TRITON,ATEN,CPP"}})));
+    QCOMPARE(explain(c).causes.front().cause_class, std::string("config"));  // of two it may be a choice
+    c.candidates.push_back(a);
+    const Explanation e = explain(c);
+    QCOMPARE(e.causes.front().cause_class, std::string("instability:order"));
+    QVERIFY2(says(e.summary, "has another order in every run"), e.summary.c_str());
+  }
   void what_keeps_a_graph_out_of_the_cache_data() {
     QTest::addColumn<QString>("reason");
     QTest::addColumn<QString>("fix");
