@@ -69,12 +69,30 @@ SourceKind detect_folder(const std::string& path) {
   return SourceKind::folder;
 }
 
+/// Files that people give in the place of what lies in them or beside them.
+struct Mistaken {
+  std::size_t at;
+  std::string_view bytes;
+  const char* what;
+  const char* hint;
+};
+constexpr std::array<Mistaken, 4> kMistaken = {{
+    {257, "ustar", "a tar archive", "unpack it (tar xf) and give the folder"},
+    {0, "PK\x03\x04", "a zip archive",
+     "unpack it and give the folder; a package of AOTInductor and a checkpoint hold no lookups"},
+    {0, "{\"string_table\"", "a trace that tlparse has rewritten", "give raw.log beside it, or the trace itself"},
+    {0, "SQLite format 3", "an SQLite database", "a store of Keyhole is named by its folder: --store FOLDER"},
+}};
+
 /// Why a file that was named is not read.
 Error why_unknown(const std::string& path) {
   constexpr std::size_t kLoosePickle = 64u << 20;
   const auto head = read_head(path, kHead);
   if (!head) return head.error();
   if (head->empty()) return {ErrorKind::bad_input, "the file is empty", path, kReads};
+  for (const Mistaken& m : kMistaken)
+    if (head->size() > m.at && head->compare(m.at, m.bytes.size(), m.bytes) == 0)
+      return {ErrorKind::bad_input, m.what, path, m.hint};
   const bool pickled = head->size() > 1 && (*head)[0] == '\x80' && (*head)[1] >= 2 && (*head)[1] <= 5;
   if (!pickled) return {ErrorKind::bad_input, "nothing here that Keyhole reads", path, kReads};
   const auto whole = read_whole(path, kLoosePickle);

@@ -19,7 +19,8 @@ Outcome outcome_of(std::string_view state) {
   return Outcome::bypass;
 }
 
-/// The layer and the state that an artifact's name tells: "aotautograd_cache_miss".
+/// The layer and the state that an artifact's name tells: "aotautograd_cache_miss". PyTorch 2.4 to 2.6 called it
+/// "fx_graph_cache_hash" and "aotautograd_cache_hash" and told the state within, from 2.5 on.
 struct ArtifactName {
   Layer layer;
   std::string_view state;
@@ -28,7 +29,8 @@ std::optional<ArtifactName> cache_artifact(std::string_view name) {
   const std::size_t at = name.rfind("_cache_");
   if (at == std::string_view::npos) return std::nullopt;
   const std::string_view state = name.substr(at + 7), what = name.substr(0, at);
-  if (state != "hit" && state != "miss" && state != "bypass" && state != "disabled") return std::nullopt;
+  if (state != "hit" && state != "miss" && state != "bypass" && state != "disabled" && state != "hash")
+    return std::nullopt;
   if (what.find("autograd") != std::string_view::npos) return ArtifactName{Layer::aot_autograd, state};
   if (what.find("fx_graph") != std::string_view::npos) return ArtifactName{Layer::fx_graph, state};
   if (what.find("autotune") != std::string_view::npos) return ArtifactName{Layer::autotune, state};
@@ -123,6 +125,12 @@ bool TraceProcess::on_cache_artifact(const TraceRecord& record, std::string_view
     context_.problem(record.offset, std::to_string(components.malformed) + " components are no debug lines",
                      "the other components of the key are kept");
 
+  if (state == "hash") {
+    if (!told_stateless_)
+      context_.problem(record.offset, "this PyTorch does not record whether its cache hit", "PyTorch 2.5 and later do");
+    told_stateless_ = true;
+    return true;
+  }
   lookup.outcome = outcome_of(state);
   if (lookup.outcome == Outcome::miss && lookup.status == "guard_miss") lookup.outcome = Outcome::guard_miss;
   if (lookup.status.empty()) lookup.status = name.find("bundled") != std::string_view::npos ? "bundled_hit" : state;

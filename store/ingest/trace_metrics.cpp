@@ -11,6 +11,11 @@ Nanoseconds microseconds(JsonCursor& json) {
   return value && *value >= 0 && *value < 9'000'000'000'000'000 ? *value * 1000 : -1;
 }
 
+Nanoseconds seconds(JsonCursor& json) {
+  const auto value = json.number();
+  return value && *value >= 0 && *value < 9e9 ? static_cast<Nanoseconds>(*value * 1e6) * 1000 : -1;
+}
+
 /// The switches of a configuration that is printed as a JSON object within a JSON string.
 template <class Take>
 void members(std::string_view raw, Take take) {
@@ -31,6 +36,8 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
   std::string fail_type, restarts;
   std::string_view inductor_config, dynamo_config, compiler_config, functorch_config, hit_keys, miss_keys;
   Nanoseconds inductor = -1;
+  Nanoseconds start_s = kUnknownTime, total_s = -1, backend_s = -1;
+  bool in_microseconds = false;  // PyTorch 2.5 has seconds alone
   const auto raw_text = [](JsonCursor& json) { return json.raw_string().value_or(std::string_view()); };
 
   JsonCursor json(record.metadata);
@@ -55,8 +62,15 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
     else if (*key == "restart_reasons") {
       if (json.enter_array())
         while (json.next_element()) restarts += (restarts.empty() ? "" : "; ") + json.string().value_or("");
-    } else if (*key == "start_time_us")
+    } else if (*key == "start_time_us") {
       ended.start = microseconds(json);
+      in_microseconds = true;
+    } else if (*key == "start_time")
+      start_s = seconds(json);
+    else if (*key == "entire_frame_compile_time_s")
+      total_s = seconds(json);
+    else if (*key == "backend_compile_time_s")
+      backend_s = seconds(json);
     else if (*key == "duration_us")
       ended.total = microseconds(json);
     else if (*key == "aot_autograd_cumulative_compile_time_us")
@@ -86,6 +100,11 @@ void TraceProcess::on_metrics(const TraceRecord& record, bool backward) {
   }
   if (!json.ok()) return bad_payload(record);
 
+  if (!in_microseconds) {
+    ended.start = start_s;
+    ended.total = total_s;
+    ended.backend = backend_s;
+  }
   if (ended.fail_reason.empty())
     ended.fail_reason = fail_type;
   else if (!fail_type.empty())

@@ -114,6 +114,7 @@ class TraceProcess {
   ProcessRecord record_;
   RecordSink::ProcessId id_ = -1;
   std::map<std::string, std::string, std::less<>> versions_;  // name → JSON value
+  bool told_stateless_ = false;
   std::unordered_map<std::int64_t, std::string> strings_;
   std::map<CompileId, Compile> compiles_;
   std::map<CompileId, std::int64_t> resets_;                ///< how often an id began anew; absent: never

@@ -44,6 +44,26 @@ class TestBadInput : public QObject {
     QVERIFY2(!keyhole({"log", "--run", "cut", "--json"}).json().array().isEmpty(), "what was whole is lost");
     QCOMPARE(keyhole({"verify"}).status, 0);
   }
+  /// Given in the place of what lies in it or beside it: the line says what it is and what to give.
+  void what_was_given_by_mistake_data() {
+    QTest::addColumn<QByteArray>("bytes");
+    QTest::addColumn<QByteArray>("what");
+    QTest::newRow("tar") << QByteArray(257, 'x') + QByteArray("ustar  ") + QByteArray(300, '\0')
+                         << QByteArray("tar xf");
+    QTest::newRow("zip") << QByteArray("PK\x03\x04") + QByteArray(100, '\0') << QByteArray("zip archive");
+    QTest::newRow("tlparse") << QByteArray("{\"string_table\":[null]}\n") << QByteArray("raw.log");
+    QTest::newRow("database") << QByteArray("SQLite format 3\0", 16) + QByteArray(100, '\0') << QByteArray("--store");
+  }
+  void what_was_given_by_mistake() {
+    QFETCH(QByteArray, bytes);
+    QFETCH(QByteArray, what);
+    const Keyhole keyhole;
+    const QString file = keyhole.folder.filePath("given");
+    write(file, bytes);
+    const Ran ran = keyhole({"why", file});
+    says_one_line(ran);
+    QVERIFY2(ran.err.contains(what), ran.told());
+  }
   void what_is_nothing_we_know_data() {
     QTest::addColumn<QByteArray>("bytes");
     QByteArray random(100'000, Qt::Uninitialized);
