@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 
 #include "keyhole/base/pool.h"
 #include "keyhole/cache/artifact_cache.h"
@@ -322,8 +323,9 @@ kh_status kh_get(kh_store* store, const kh_query* query, kh_lookup** lookup) {
       else
         hints.append(given.hints[i].value);
     }
-    keyhole::ComponentPool pool;
-    const auto components = components_of(given.components, given.component_count, pool);
+    std::optional<keyhole::ComponentPool> pool;  // most queries need none
+    std::vector<keyhole::ComponentPtr> components;
+    if (given.component_count > 0) components = components_of(given.components, given.component_count, pool.emplace());
     keyhole::LookupRequest request{
         .layer = static_cast<Layer>(given.layer), .key = given.key, .hints = &hints, .components = components};
     if (store->shared) request.beyond = [&] { return store->shared->get(request.layer, request.key); };

@@ -213,6 +213,7 @@ CacheLookup ArtifactCache::get(const LookupRequest& request) {
       result.reason = error.kind == ErrorKind::busy ? "lock_timeout" : error.line();
     };
     Impl::Process& process = impl_->process();
+    const Presence presence(process);
     Candidates candidates(*impl_, request, search, result);
     const bool recalls = impl_->options.recall_limit > 0 && !impl_->options.distrust;
     const std::uint64_t hash = recalls ? Recall::hash_of(request.layer, request.key) : 0;

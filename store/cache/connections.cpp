@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "impl.h"
+#include "keyhole/base/os.h"
 #include "schema.h"
 
 namespace keyhole {
 namespace {
 
 constexpr std::size_t kIdle = 16;  // connections kept open for threads that come back
+
+thread_local int presences = 0;
 
 /// 0: there is none.
 std::uint64_t inode_of_log(const std::string& store) {
@@ -38,14 +42,36 @@ ArtifactCache::Impl::Process& ArtifactCache::Impl::process() {
 }
 
 std::optional<LogState> ArtifactCache::Impl::Process::log_state(const Impl& cache) {
-  std::call_once(watching, [&] {
-    if (auto db = open_cache(cache.store, {.busy_ms = static_cast<int>(cache.options.get_patience.count())}))
-      watch.emplace(std::move(*db));
-  });
+  if (!watched.load(std::memory_order_acquire)) {
+    const std::scoped_lock lock(watching);
+    if (!watched) {
+      if (auto db = open_cache(cache.store, {.busy_ms = static_cast<int>(cache.options.get_patience.count())}))
+        watch.emplace(std::move(*db));
+      watched.store(true, std::memory_order_release);
+    }
+  }
   return watch ? watch->state() : std::nullopt;
 }
 
-Reading::Reading(ArtifactCache::Impl& cache) : process_(cache.process()), db_(take(cache, process_)) {}
+Presence::Presence(ArtifactCache::Impl::Process& process) : process_(process) {
+  ++presences;
+  for (;;) {
+    ++process_.present;
+    if (presences > 1 || !process_.renewing) return;  // who is there already must not wait for who waits for it
+    --process_.present;
+    ::usleep(100);
+  }
+}
+Presence::~Presence() {
+  --process_.present;
+  --presences;
+}
+bool Presence::held() {
+  return presences > 0;
+}
+
+Reading::Reading(ArtifactCache::Impl& cache)
+    : process_(cache.process()), presence_(process_), db_(take(cache, process_)) {}
 
 Result<Db> Reading::take(const ArtifactCache::Impl& cache, ArtifactCache::Impl::Process& process) {
   {
@@ -74,9 +100,11 @@ Writing::Writing(ArtifactCache::Impl& cache)
   // Another copy of SQLite in this process that opens and closes the file takes this one's locks away (fcntl(2)). Then
   // another process may believe to be the last and remove the log: what is written to it would be lost.
   if (process_.writer && process_.writers_log != inode_of_log(cache.store)) {
-    process_.writer.reset();
-    const std::scoped_lock lock(process_.mutex);
-    process_.idle.clear();
+    if (!close_all(cache)) {
+      error_ = Error{ErrorKind::busy, "the store's log was replaced, and a lookup still reads the old one", cache.store,
+                     "try again in a moment"};
+      return;
+    }
   }
   if (!process_.writer) {
     auto db = open_cache(cache.store, {.writes = true,
@@ -87,6 +115,22 @@ Writing::Writing(ArtifactCache::Impl& cache)
     else
       error_ = db.error();
   }
+}
+
+bool Writing::close_all(const ArtifactCache::Impl& cache) {
+  if (Presence::held()) return false;
+  const std::int64_t until = os().monotonic() + std::chrono::nanoseconds(cache.options.put_patience).count();
+  process_.renewing = true;
+  while (process_.present > 0 && os().monotonic() < until) ::usleep(100);
+  const bool alone = process_.present == 0;
+  if (alone) {
+    process_.writer.reset();
+    process_.idle.clear();
+    process_.watch.reset();
+    process_.watched = false;
+  }
+  process_.renewing = false;
+  return alone;
 }
 
 Writing::~Writing() {

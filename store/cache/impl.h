@@ -39,8 +39,11 @@ struct ArtifactCache::Impl {
       std::vector<Candidate> least_used;       // the next at the back
     } trimming;
     Recall recall;
-    std::once_flag watching;
+    std::mutex watching;
+    std::atomic<bool> watched{false};
     std::optional<LogWatch> watch;
+    std::atomic<int> present{0};  // who may use `idle` and `watch`; see Presence
+    std::atomic<bool> renewing{false};
     std::shared_ptr<Journal> journal;  // null: nothing is recorded
   };
 
@@ -50,6 +53,21 @@ struct ArtifactCache::Impl {
 
   ~Impl();
   Process& process();
+};
+
+/// Held while connections are used. Where the log was removed beneath this process, all of them are closed together:
+/// one that stayed open would keep SQLite at the shared memory that nobody else sees any more.
+class Presence {
+ public:
+  explicit Presence(ArtifactCache::Impl::Process& process);
+  Presence(const Presence&) = delete;
+  Presence& operator=(const Presence&) = delete;
+  ~Presence();
+  /// Whether this thread holds one.
+  [[nodiscard]] static bool held();
+
+ private:
+  ArtifactCache::Impl::Process& process_;
 };
 
 /// A connection for reading, taken for one call.
@@ -65,6 +83,7 @@ class Reading {
   static Result<Db> take(const ArtifactCache::Impl& cache, ArtifactCache::Impl::Process& process);
 
   ArtifactCache::Impl::Process& process_;
+  Presence presence_;
   Result<Db> db_;
 };
 
@@ -81,6 +100,8 @@ class Writing {
   [[nodiscard]] Db& db() { return *process_.writer; }
 
  private:
+  bool close_all(const ArtifactCache::Impl& cache);
+
   ArtifactCache::Impl::Process& process_;
   std::unique_lock<std::timed_mutex> lock_;
   std::optional<Error> error_;

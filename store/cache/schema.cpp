@@ -176,6 +176,9 @@ Result<Db> open_cache(const std::string& store, const CacheFile& options) {
   db->exec(
       "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF; "
       "PRAGMA journal_size_limit = 67108864; PRAGMA mmap_size = 2147418112");
+  // The log and its index stay when the last one closes: a fork whose parent closes goes on with both.
+  int stay = 1;
+  sqlite3_file_control(db->handle(), "main", SQLITE_FCNTL_PERSIST_WAL, &stay);
   if (options.writes)
     sqlite3_wal_hook(db->handle(), after_commit,
                      reinterpret_cast<void*>(options.durable ? kCheckpointDurable : kCheckpoint));
