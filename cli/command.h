@@ -32,7 +32,7 @@ class Command {
   void text(const char* name, std::string& value, const char* help, bool required = false);
   void texts(const char* name, std::vector<std::string>& values, const char* help, bool required = false);
   void number(const char* name, std::size_t& value, const char* help);  ///< 1 or more
-  void flag(const char* name, bool& value, const char* help);           ///< "!--no-x" sets it to false
+  void flag(const char* name, bool& value, const char* help);
   /// What stands behind "--", or from the first word on that is no option, is a program to be run: Commands::program().
   void takes_program();
   [[nodiscard]] bool given(const char* name) const;

@@ -129,7 +129,7 @@ json to_json(const Problem& problem) {
           {"hint", text_or_null(problem.hint)}};
 }
 
-json to_json(const std::string& run, const RunSummary& summary) {
+json to_json(const std::string& run, const RunSummary& summary, const std::string& note) {
   json causes = json::array();
   for (const CauseTotal& c : summary.causes)
     causes.push_back(
@@ -152,6 +152,7 @@ json to_json(const std::string& run, const RunSummary& summary) {
           {"bypasses", summary.bypasses},
           {"seconds_lost", summary.seconds_lost},
           {"seconds_saved", summary.seconds_saved},
+          {"note", text_or_null(note)},
           {"causes", std::move(causes)}};
 }
 

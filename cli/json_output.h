@@ -16,8 +16,8 @@ nlohmann::json to_json(const LookupRow& row);
 nlohmann::json to_json(const EntryRow& row);
 nlohmann::json to_json(const ComponentChange& change);
 nlohmann::json to_json(const Problem& problem);
-/// A run's misses by cause.
-nlohmann::json to_json(const std::string& run, const RunSummary& summary);
+/// A run's misses by cause. `note`: why there are no lookups; empty: there are.
+nlohmann::json to_json(const std::string& run, const RunSummary& summary, const std::string& note = {});
 nlohmann::json to_json(const Cause& cause);
 
 /// "2026-11-21T10:01:12.000000Z"; null where it is not known.

@@ -37,7 +37,7 @@ constexpr std::size_t kDecodeAtMost = 4000;
 
 struct RecordOptions {
   std::string run;
-  bool snapshot = true;
+  bool no_snapshot = false;
 };
 
 std::size_t entries_up_to(const std::string& folder, std::size_t limit) {
@@ -236,7 +236,7 @@ int record(const Globals& globals, const RecordOptions& options, const std::vect
 
   Recording recording(std::move(*spool), std::move(*recorder));
   const std::string cache = inductor_cache_dir();
-  if (options.snapshot) recording.snapshot(cache, SnapshotMoment::before);
+  if (!options.no_snapshot) recording.snapshot(cache, SnapshotMoment::before);
 
   auto child = Child::start(command, recording.spool().environment());
   int exit_status = kNotExecutable;
@@ -244,7 +244,7 @@ int record(const Globals& globals, const RecordOptions& options, const std::vect
     std::optional<Child::Ended> ended;
     while (!(ended = child->wait(kPollEvery))) recording.poll();
     exit_status = ended->exit_status;
-    if (options.snapshot) recording.snapshot(cache, SnapshotMoment::after);
+    if (!options.no_snapshot) recording.snapshot(cache, SnapshotMoment::after);
   } else {
     report(child.error());
   }
@@ -266,7 +266,7 @@ void add_record(Commands& commands) {
       "  keyhole record -- python train.py\n  keyhole record --run warm -- torchrun --nproc-per-node 2 train.py");
   auto options = std::make_shared<RecordOptions>();
   command.text("--run", options->run, "What to call the run; else made from the program and the time");
-  command.flag("!--no-snapshot", options->snapshot, "Do not look at the cache folder before and after");
+  command.flag("--no-snapshot", options->no_snapshot, "Do not look at the cache folder before and after");
   command.takes_program();
   commands.on([options, &commands](const Globals& globals) { return record(globals, *options, commands.program()); });
 }

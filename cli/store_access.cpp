@@ -58,6 +58,9 @@ Result<LookupRow> lookup_of_compile(Reader& reader, const CompileId& id, const s
 Result<LookupRow> lookup_of_key(Reader& reader, const std::string& prefix) {
   auto found = reader.lookups_with_key_prefix(prefix, 8);
   if (!found) return tl::make_unexpected(found.error());
+  if (found->empty() && prefix.find('/') != std::string::npos)
+    return fail(ErrorKind::not_found, "there is no file or folder " + prefix + ", and no lookup is called so", {},
+                "check the spelling; lookups are listed by: keyhole log --run NAME");
   if (found->empty())
     return fail(ErrorKind::not_found, "nothing is called " + prefix, {},
                 "TARGET is last, a lookup's number, a compile id such as 0/0, a key, or the beginning of one; see: "

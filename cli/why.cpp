@@ -41,8 +41,9 @@ int why_run(const Globals& globals, Reader& reader, const RunRow& run, const Why
   if (!told) return report(told.error());
   if (options.all) return print(globals.json ? to_json(*told, 2) + "\n" : why_all_text(*told, text_options(options)));
   const RunSummary summary = summarise(*told);
-  if (globals.json) return print(dump(to_json(run.record.name, summary)));
-  if (told->empty()) return print(run_title(run, now()) + ": no lookups\n  " + why_no_lookups(reader, run) + "\n");
+  const std::string silence = told->empty() ? why_no_lookups(reader, run) : std::string();
+  if (globals.json) return print(dump(to_json(run.record.name, summary, silence)));
+  if (told->empty()) return print(run_title(run, now()) + ": no lookups\n  " + silence + "\n");
   return print(why_run_text(run_title(run, now()), summary, *told, text_options(options)));
 }
 

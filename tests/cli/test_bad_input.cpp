@@ -44,6 +44,35 @@ class TestBadInput : public QObject {
     QVERIFY2(!keyhole({"log", "--run", "cut", "--json"}).json().array().isEmpty(), "what was whole is lost");
     QCOMPARE(keyhole({"verify"}).status, 0);
   }
+  /// What is spelt wrongly is named, with what may have been meant.
+  void what_is_spelt_wrongly_data() {
+    QTest::addColumn<QStringList>("words");
+    QTest::addColumn<QByteArray>("line");
+    QTest::newRow("subcommand") << QStringList{"whyy"}
+                                << QByteArray("there is no subcommand whyy; did you mean why? see keyhole --help");
+    QTest::newRow("nothing near") << QStringList{"frobnicate"}
+                                  << QByteArray("there is no subcommand frobnicate; see keyhole --help");
+    QTest::newRow("option") << QStringList{"why", "--al"}
+                            << QByteArray("there is no option --al; did you mean --all? see keyhole why --help");
+    QTest::newRow("no value") << QStringList{"why", "--run"}
+                              << QByteArray("--run needs a value; see keyhole why --help");
+    QTest::newRow("too many") << QStringList{"diff", "a", "b", "c"}
+                              << QByteArray("too many arguments: c; see keyhole diff --help");
+  }
+  void what_is_spelt_wrongly() {
+    QFETCH(QStringList, words);
+    QFETCH(QByteArray, line);
+    const Keyhole keyhole;
+    const Ran ran = keyhole(words);
+    QVERIFY2(ran.status == 2 && ran.err == "keyhole: " + line + "\n", ran.told());
+  }
+  void a_path_that_is_not_there_is_called_one() {
+    const Keyhole keyhole;
+    QCOMPARE(keyhole({"import", "--run", "warm", sample("warm-up")}).status, 0);
+    const Ran ran = keyhole({"why", "traces/yesterday"});
+    says_one_line(ran);
+    QVERIFY2(ran.err.contains("no file or folder traces/yesterday"), ran.told());
+  }
   /// Given in the place of what lies in it or beside it: the line says what it is and what to give.
   void what_was_given_by_mistake_data() {
     QTest::addColumn<QByteArray>("bytes");

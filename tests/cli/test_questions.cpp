@@ -90,6 +90,8 @@ class TestQuestions : public QObject {
     QCOMPARE(keyhole({"import", "--run", "silent", file}).status, 0);
     const Ran of_store = keyhole({"why"});
     QVERIFY2(of_store.out.contains("no lookups") && of_store.out.contains(why.toUtf8()), of_store.told());
+    const QString note = keyhole({"why", "--json"}).json().object()["note"].toString();
+    QVERIFY2(note.contains(why), qPrintable(note));
     const Ran of_file = keyhole({"why", file});
     QCOMPARE(of_file.status, 1);
     QVERIFY2(of_file.err.contains(why.toUtf8()), of_file.told());
