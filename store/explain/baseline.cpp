@@ -28,6 +28,7 @@ struct Entry {
   const LookupRow* row = nullptr;
   ComponentPtr gm = nullptr;
   double graph = 0, function = 0, inputs = 0, environment = 0;
+  double program = 0;  ///< how alike the graphs are that Dynamo captured; compared only where nothing else fits
   bool same_graph = false, same_id = false;
   Source source = Source::none;
   bool named = false;  ///< the function's name is not one that many models' functions have
@@ -121,12 +122,38 @@ void compare_components(const LookupRow& subject, Entry& e) {
 }
 
 bool comparable(const Entry& e) {
+  if (e.program > 0) return true;
   if (e.source != Source::none) return e.source != Source::other;
   if (e.same_graph) return true;
   if (e.same_id && (e.function == 1 || (e.function >= 0.85 && e.named))) return true;  // rewritten, however much
   if (e.function >= 0.85) return e.graph >= (e.same_id ? 0.12 : 0.25);
   if (e.function >= 0.5) return e.graph >= (e.same_id ? 0.45 : 0.55);
   return e.graph >= 0.65;
+}
+
+/// The program as Dynamo captured it; empty: not recorded, or of several graphs.
+std::string program_of(const Case& c, const LookupRow& row) {
+  if (!c.texts || row.id <= 0) return {};
+  const auto texts = c.texts(row, TextKind::dynamo_graph);
+  return texts.size() == 1 ? texts.front().text : std::string();
+}
+
+/// A decomposition into other operations leaves little of a graph alike (a batch norm that no longer trains): then the
+/// program tells.
+void compare_programs(const Case& c, std::vector<Entry>& entries) {
+  constexpr double kAlike = 0.5;
+  std::string mine;
+  std::size_t read = 0;
+  for (Entry& e : entries) {
+    if (!e.same_id || e.function < 0.5 || e.source != Source::none) continue;
+    if (mine.empty() && (mine = program_of(c, c.subject)).empty()) return;
+    if (++read > kReadGraphs) return;
+    const std::string other = program_of(c, *e.row);
+    if (other.empty()) continue;
+    e.program = similarity(read_graph(std::string_view(mine).substr(0, kGraphBytes)),
+                           read_graph(std::string_view(other).substr(0, kGraphBytes)));
+    if (e.program < kAlike) e.program = 0;
+  }
 }
 
 std::string reason_of(const Entry& e) {
@@ -141,6 +168,7 @@ std::string reason_of(const Entry& e) {
   } else {
     add("graph " + std::to_string(static_cast<int>(std::lround(100 * e.graph))) + " % alike");
   }
+  if (e.program > 0) add("program " + std::to_string(static_cast<int>(std::lround(100 * e.program))) + " % alike");
   if (e.same_id) add("same compile id");
   if (e.function >= 0.85) add("same function");
   if (e.inputs == 1) add("same inputs");
@@ -210,6 +238,8 @@ std::vector<Baseline> rank_baselines(const Case& c) {
     if (x != y) return x > y;
     return a.row->id > b.row->id;
   });
+  if (std::none_of(entries.begin(), entries.end(), [](const Entry& e) { return comparable(e); }))
+    compare_programs(c, entries);
   std::stable_partition(entries.begin(), entries.end(), [](const Entry& e) { return comparable(e); });
   if (c.against) {
     std::stable_partition(entries.begin(), entries.end(), [&](const Entry& e) { return e.row->id == *c.against; });

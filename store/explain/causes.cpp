@@ -228,25 +228,35 @@ bool CauseFinder::free_text(const CauseItem& item) {
          (cls == "tag" || cls == "custom_pass" || cls == "config" || cls == "env" || cls == "kernel_source");
 }
 
-/// Random digits: where two texts begin to differ stands in both a word of six or more letters and digits, a digit
-/// among them, that is another one from its first half on. A round number is a setting, and so is one of a series.
+/// Random digits: of the words that differ one has six or more letters and digits, a digit among them, and is another
+/// one from its first half on. A round number is a setting, and so is one of a series.
 bool CauseFinder::looks_made_up(const CauseItem& item) {
   constexpr std::size_t kShort = 6;
-  const auto alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
-  const std::string_view a = item.change.before->text;
-  const std::string_view b = item.change.after->text;
-  std::size_t differs = 0;
-  while (differs < a.size() && differs < b.size() && a[differs] == b[differs]) ++differs;
-  std::size_t begin = differs;
-  while (begin > 0 && alnum(a[begin - 1])) --begin;
-  const auto made_up = [&](std::string_view text) {
-    std::size_t end = begin;
-    while (end < text.size() && alnum(text[end])) ++end;
-    const std::string_view word = text.substr(begin, end - begin);
-    return word.size() >= kShort && word.find_first_of("0123456789") != std::string_view::npos &&
-           differs - begin < word.size() / 2 && word.substr(word.size() - 2) != "00";
+  const auto words = [](std::string_view text) {
+    std::vector<std::string_view> out;
+    for (std::size_t at = 0; at < text.size();) {
+      std::size_t end = at;
+      while (end < text.size() && std::isalnum(static_cast<unsigned char>(text[end])) != 0) ++end;
+      if (end > at) out.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    return out;
   };
-  return made_up(a) && made_up(b);
+  const auto before = words(item.change.before->text);
+  const auto after = words(item.change.after->text);
+  if (before.size() != after.size()) return false;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const std::string_view a = before[i];
+    const std::string_view b = after[i];
+    std::size_t alike = 0;
+    while (alike < a.size() && alike < b.size() && a[alike] == b[alike]) ++alike;
+    const auto made_up = [&](std::string_view word) {
+      return word.size() >= kShort && word.find_first_of("0123456789") != std::string_view::npos &&
+             alike < word.size() / 2 && word.substr(word.size() - 2) != "00";
+    };
+    if (a != b && made_up(a) && made_up(b)) return true;
+  }
+  return false;
 }
 
 std::size_t CauseFinder::distinct_runs(const CauseItem& item) const {

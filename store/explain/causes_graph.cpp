@@ -260,7 +260,10 @@ void CauseFinder::tell_graph(CauseItem& gm, const std::vector<CauseItem*>& in) {
     story_ = "removed ";
   }
   if (inputs_.reordered && d->moved_only) n.cause_class = "order";
-  if (d->same) return;
+  if (d->same) {
+    unseen_setting(gm, in);
+    return;
+  }
   if (n.cause_class == "constant" && d->numbers.size() == 1) {
     const auto& [x, y] = d->numbers.front();
     if (const auto kind = instability("gm", x, y, {}); kind == "time") {
@@ -331,8 +334,8 @@ void CauseFinder::unseen_setting(CauseItem& gm, const std::vector<CauseItem*>& i
   if (!what.empty()) {
     gm.note = std::string(kSettingBehind) + what;
     if (gm.narrowed.cause_class == "constant" || gm.narrowed.cause_class == "dtype") gm.narrowed.cause_class = "graph";
-    story_ = what + "; ";
-  } else {
+    story_ = difference_.same ? what : what + "; ";
+  } else if (!difference_.same) {
     gm.note =
         "Dynamo captured the same graph: what changed acts behind it (decompositions, partitioner, a library's "
         "operator)";

@@ -137,7 +137,11 @@ std::optional<Fate> fate_of_key(const Case& c) {
   if (const auto v = verdict_of_load_error(load_error)) {
     fate.verdict = *v;
     fate.what = "an entry is there and could not be read: " + load_error;
-    if (!c.same_key.empty()) fate.earlier = &c.same_key.front();
+    for (const LookupRow& row : c.same_key) {  // the newest that is not of this very compile
+      if (row.process == c.subject.process && row.record.compile == now.compile) continue;
+      fate.earlier = &row;
+      break;
+    }
     return fate;
   }
   if (now.layer == Layer::remote) return fate_in_remote(c);

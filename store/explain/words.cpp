@@ -49,7 +49,10 @@ std::string tell_graph(const Cause& c, const Causes& all, std::size_t width) {
     return out;
   }
   std::string out = "gm: " + all.graph_story;
-  if (c.before.empty() && c.after.empty()) return out + (all.graph_story.empty() ? "the graph changed" : " changed");
+  if (c.before.empty() && c.after.empty()) {
+    const bool told = all.graph_story.find(" → ") != std::string::npos;
+    return out + (all.graph_story.empty() ? "the graph changed" : told ? "" : " changed");
+  }
   const bool told = all.graph_story.rfind("added ", 0) == 0 || all.graph_story.rfind("removed ", 0) == 0;
   if (c.before.empty()) return out + (told ? "`" : "added `") + shorten(c.after, width) + "`" + all.graph_counts;
   if (c.after.empty()) return out + (told ? "`" : "removed `") + shorten(c.before, width) + "`" + all.graph_counts;

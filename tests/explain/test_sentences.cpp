@@ -181,6 +181,61 @@ class TestSentences : public QObject {
     const LookupRow more = w.lookup("B", usual(graph(3, kMlp), {kInput, kInput, kInput}));
     QVERIFY2(says(explain(pair(fixed, more)).fix, "the program changed"), explain(pair(fixed, more)).fix.c_str());
   }
+  /// Common subexpressions are merged behind Dynamo: the printed graph and the program are equal, a flag is not.
+  void a_flag_behind_an_equal_graph_is_named() {
+    World w;
+    const LookupRow a = w.lookup("A", mlp());
+    const LookupRow b = w.lookup("B", mlp(), {{"gm", "other nodes"}});
+    Case c = pair(a, b);
+    c.texts = [id = b.id](const LookupRow& row, TextKind kind) {
+      std::vector<TextRecord> out;
+      if (kind == TextKind::dynamo_graph)
+        out.push_back({{}, kind, "", "def forward(self, L_x_: \"f32[8]\"):\n    return (L_x_,)\n"});
+      if (kind == TextKind::functorch_config)
+        out.push_back({{}, kind, "", std::string("{\n\"cse\": ") + (row.id == id ? "false" : "true") + "\n}"});
+      return out;
+    };
+    const Explanation e = explain(c);
+    QVERIFY2(says(e.summary, "torch._functorch.config.cse true → false") && !says(e.summary, "changed"),
+             e.summary.c_str());
+    QVERIFY2(says(e.fix, "set it back"), e.fix.c_str());
+  }
+  /// A batch norm that no longer trains becomes other operations: the program that Dynamo captured is still alike.
+  void what_was_decomposed_otherwise_is_compared_by_the_program() {
+    World w;
+    LookupRow a = w.lookup("A", usual(graph(2, kMlp), {kInput, kInput}));
+    LookupRow b = w.lookup("B", usual(graph(2, {"var = torch.ops.aten.var_mean.correction(arg0_1, [0])",
+                                                "rsqrt = torch.ops.aten.rsqrt.default(var)",
+                                                "sub = torch.ops.aten.sub.Tensor(arg1_1, rsqrt)", "return (sub,)"}),
+                                      {kInput, kInput}));
+    a.filename = b.filename = "/lib/python3.11/site-packages/torch/nn/modules/container.py";
+    Case c = pair(a, b);
+    QCOMPARE(explain(c).verdict, Verdict::never_seen);
+    bool same_program = true;
+    c.texts = [&same_program, id = b.id](const LookupRow& row, TextKind kind) {
+      std::vector<TextRecord> out;
+      const std::string last = row.id == id ? "False" : "True";
+      const std::string body = same_program || row.id == id
+                                   ? "    x = torch._C._nn.linear(L_x_, w)\n    y = torch.batch_norm(x, " + last +
+                                         ")\n    z = torch.relu(y)\n    return (z,)\n"
+                                   : "    return (torch.fft.fft(L_x_),)\n";
+      if (kind == TextKind::dynamo_graph)
+        out.push_back({{}, kind, "", "def forward(self, L_x_: \"f32[8]\"):\n" + body});
+      return out;
+    };
+    QCOMPARE(explain(c).verdict, Verdict::key_differs);
+    QVERIFY2(says(explain(c).baseline_reason, "program"), explain(c).baseline_reason.c_str());
+    same_program = false;
+    QCOMPARE(explain(c).verdict, Verdict::never_seen);
+  }
+  void an_identifier_behind_a_number_that_counts() {
+    World w;
+    const LookupRow a = w.lookup("A", mlp({{"cache_key_tag", "node00-6b54c103"}}));
+    const LookupRow b = w.lookup("B", mlp({{"cache_key_tag", "node01-bc2cd1ef"}}));
+    Case c = pair(b, w.lookup("C", mlp({{"cache_key_tag", "node02-100fe62f"}})));
+    c.candidates.push_back(a);
+    QCOMPARE(explain(c).causes.front().cause_class, std::string("instability:uuid"));
+  }
   /// A call with many arguments of which the last changed: both sides must not be cut to the same text.
   void what_differs_at_the_end_of_a_long_line_stays_in_sight() {
     World w;
