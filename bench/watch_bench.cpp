@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // watch_bench FOLDER [SECONDS]: what an inspector that watches a store costs the one who writes it. A process puts
-// 1,000 artifacts of 4 KiB a second and records a lookup of each; its processor time is taken with and without a window
-// open on the history of the same store (in a process of its own), in turns. The goal: at most 2 % more.
-#include <sys/resource.h>
+// 1,000 artifacts of 4 KiB a second and records a lookup of each, for about SECONDS (120); meanwhile a window, in a
+// process of its own, opens the history of the same store and closes it again, in turns. The writer's processor time a
+// put is taken of each turn, from one checkpoint of cache.db to the next: a checkpoint costs as much as hundreds of
+// puts, and would otherwise fall into one turn and not into the other. Prints the difference of neighbouring turns and
+// its 95 % interval. The goal: at most 2 % more.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <QApplication>
 #include <QDir>
 #include <QProcess>
+#include <QSocketNotifier>
 #include <QStandardPaths>
 #include <QThread>
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -27,10 +37,22 @@ namespace {
 
 constexpr int kPutsASecond = 1'000;
 
-int write(const std::string& store, int seconds) {
+using Puts = std::atomic<std::int64_t>;
+
+// How many puts the writer has done, for another process to see.
+Puts* shared_count(const std::string& file) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT, 0600);
+  if (fd < 0 || ::ftruncate(fd, sizeof(Puts)) != 0) return nullptr;
+  void* memory = ::mmap(nullptr, sizeof(Puts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  ::close(fd);
+  return memory == MAP_FAILED ? nullptr : static_cast<Puts*>(memory);
+}
+
+int write(const std::string& store, const std::string& count_file) {
+  Puts* puts = shared_count(count_file);
   auto cache = ArtifactCache::open(store, {.record = false});
   auto recorder = Recorder::open(store);
-  if (!cache || !recorder) return 1;
+  if (!cache || !recorder || puts == nullptr) return 1;
   RunRecord run;
   run.name = "writer " + std::to_string(getpid());
   if (!(*recorder)->begin_run(run)) return 1;
@@ -40,7 +62,7 @@ int write(const std::string& store, int seconds) {
   const auto id = (*recorder)->process(process);
   const auto start = std::chrono::steady_clock::now();
   std::string bytes(4096, 'x');
-  for (int i = 0; i < seconds * kPutsASecond; ++i) {
+  for (int i = 0; ::getppid() != 1; ++i) {
     std::this_thread::sleep_until(start + std::chrono::microseconds(1'000'000 / kPutsASecond) * i);
     LookupRecord lookup;
     lookup.layer = Layer::code;
@@ -57,40 +79,52 @@ int write(const std::string& store, int seconds) {
     if (!(*cache)->put(entry)) return 1;
     (*recorder)->lookup(id, lookup);
     if (i % 100 == 99 && !(*recorder)->commit()) return 1;
+    puts->store(i + 1, std::memory_order_relaxed);
   }
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  const auto s = [](const timeval& t) { return double(t.tv_sec) + double(t.tv_usec) * 1e-6; };
-  std::printf("%.6f\n", s(used.ru_utime) + s(used.ru_stime));
   return 0;
 }
 
+// Opens the store at a line on its standard input, and closes it at the next.
 int watch(QApplication& app, const QString& store) {
   QStandardPaths::setTestModeEnabled(true);
   apply_theme(app, Scheme::light);
   MainWindow window;
   window.show();
-  window.open_store(store);
-  window.workspace().go(PageId::history);
+  QSocketNotifier told(STDIN_FILENO, QSocketNotifier::Read);
+  QObject::connect(&told, &QSocketNotifier::activated, &app, [&] {
+    char line = 0;
+    if (::read(STDIN_FILENO, &line, 1) != 1) return QApplication::quit();
+    if (window.workspace().session()) return window.workspace().close();
+    window.open_store(store);
+    window.workspace().go(PageId::history);
+  });
   return QApplication::exec();
 }
 
-double written(const QString& program, const QString& store, int seconds) {
-  QProcess writer;
-  writer.start(program, {QStringLiteral("--write"), store, QString::number(seconds)});
-  writer.waitForFinished(-1);
-  return writer.readAllStandardOutput().trimmed().toDouble();
+// The end of the present checkpoint cycle of cache.db, as far as the file system tells it.
+void wait_for_checkpoint(const std::string& store) {
+  struct stat before {};
+  struct stat now {};
+  ::stat((store + "/cache.db").c_str(), &before);
+  for (int i = 0; i < 20'000; ++i) {
+    ::stat((store + "/cache.db").c_str(), &now);
+    if (now.st_mtim.tv_sec != before.st_mtim.tv_sec || now.st_mtim.tv_nsec != before.st_mtim.tv_nsec) break;
+    ::usleep(1'000);
+  }
+  ::usleep(150'000);  // until it is written, and the puts that waited are made up for
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+double processor_seconds(pid_t process) {
+  clockid_t clock{};
+  timespec t{};
+  if (::clock_getcpuclockid(process, &clock) != 0 || ::clock_gettime(clock, &t) != 0) return 0;
+  return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 4 && std::string(argv[1]) == "--write") return write(argv[2], std::atoi(argv[3]));
+  if (argc == 4 && std::string(argv[1]) == "--write") return write(argv[2], argv[3]);
   qputenv("QT_QPA_PLATFORM", "offscreen");
   QApplication app(argc, argv);
   if (argc == 3 && std::string(argv[1]) == "--watch") return watch(app, QString::fromLocal8Bit(argv[2]));
@@ -98,23 +132,72 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: watch_bench FOLDER [SECONDS]\n");
     return 2;
   }
-  const QString program = QCoreApplication::applicationFilePath(),
-                store = QDir(QString::fromLocal8Bit(argv[1])).filePath(QStringLiteral("watched"));
-  const int seconds = argc > 2 ? std::atoi(argv[2]) : 8;
-  written(program, store, 1);  // makes the store
-  std::vector<double> alone, watched;
-  for (int round = 0; round < 5; ++round) {
-    alone.push_back(written(program, store, seconds));
-    QProcess window;
-    window.start(program, {QStringLiteral("--watch"), store});
-    QThread::msleep(1'000);
-    watched.push_back(written(program, store, seconds));
-    window.kill();
-    window.waitForFinished();
-    std::printf("round %d: %.3f s alone, %.3f s watched\n", round + 1, alone.back(), watched.back());
+  const QDir folder(QString::fromLocal8Bit(argv[1]));
+  const QString program = QCoreApplication::applicationFilePath(), store = folder.filePath(QStringLiteral("watched")),
+                count_file = folder.filePath(QStringLiteral("puts"));
+  const int seconds = argc > 2 ? std::atoi(argv[2]) : 120;
+  Puts* puts = shared_count(count_file.toStdString());
+  if (puts == nullptr) return 1;
+  QProcess writer, window;
+  window.setProcessChannelMode(QProcess::ForwardedErrorChannel);
+  writer.start(program, {QStringLiteral("--write"), store, count_file});
+  window.start(program, {QStringLiteral("--watch"), store});
+  if (!writer.waitForStarted() || !window.waitForStarted()) return 1;
+  const auto toggle = [&] {
+    window.write("\n");
+    window.waitForBytesWritten();
+  };
+  const std::string path = store.toStdString();
+  QThread::msleep(15'000);  // until the writer is warm and the store has some size
+  wait_for_checkpoint(path);
+  const auto start = std::chrono::steady_clock::now();
+  struct Turn {
+    bool watched;
+    double microseconds;  // of the processor, a put
+  };
+  std::vector<Turn> turns;
+  // Alone, watched, watched, alone, …: what grows with the store falls on both alike.
+  bool watched = false;
+  for (int turn = 0; std::chrono::steady_clock::now() - start < std::chrono::seconds(seconds) || turn % 4 != 0;
+       ++turn) {
+    if (const bool wanted = turn % 4 == 1 || turn % 4 == 2; wanted != watched) {
+      toggle();
+      watched = wanted;
+      wait_for_checkpoint(path);  // opening a store is not watching it
+    }
+    const double before = processor_seconds(writer.processId());
+    const auto puts_before = puts->load();
+    wait_for_checkpoint(path);
+    const double used = processor_seconds(writer.processId()) - before;
+    const auto done = puts->load() - puts_before;
+    if (done <= 0) {
+      std::fprintf(stderr, "the writer stopped\n");
+      return 1;
+    }
+    turns.push_back({watched, 1e6 * used / double(done)});
+    std::printf("%s: %lld puts, %.1f us each\n", watched ? "watched" : "alone  ", static_cast<long long>(done),
+                turns.back().microseconds);
   }
-  std::printf("processor time of a writer of %d puts in %d s, median of 5: %.3f s alone, %.3f s watched, %+.1f %%\n",
-              seconds * kPutsASecond, seconds, median(alone), median(watched),
-              100 * (median(watched) / median(alone) - 1));
+  writer.kill();
+  window.kill();
+  writer.waitForFinished();
+  window.waitForFinished();
+  // Blocks of four: what grows or falls evenly meanwhile cancels.
+  const std::size_t blocks = turns.size() / 4;
+  double alone = 0, sum = 0, squares = 0;
+  for (std::size_t i = 0; i < blocks; ++i) {
+    double without = 0, with = 0;
+    for (std::size_t k = 4 * i; k < 4 * i + 4; ++k) (turns[k].watched ? with : without) += turns[k].microseconds / 2;
+    const double more = 100 * (with / without - 1);
+    alone += without / double(blocks);
+    sum += more, squares += more * more;
+  }
+  const double n = double(blocks), mean = sum / n;
+  const double deviation = std::sqrt(std::max(0.0, squares - n * mean * mean) / std::max(1.0, n - 1));
+  const double half = 1.96 * deviation / std::sqrt(n);
+  std::printf(
+      "%zu blocks of four turns: %.1f us of processor time a put alone; watched %+.2f %%, 95 %% interval %+.2f to "
+      "%+.2f\n",
+      blocks, alone, mean, mean - half, mean + half);
   return 0;
 }

@@ -16,9 +16,7 @@ QString grouped(std::int64_t value) {
 QString three_digits(double value) {
   const double magnitude = std::abs(value);
   const int decimals = magnitude < 10 ? 2 : magnitude < 100 ? 1 : 0;
-  QString text = QString::number(value, 'f', decimals);
-  if (decimals == 2 && text.endsWith(u'0')) text.chop(1);
-  return text;
+  return QString::number(value, 'f', decimals);
 }
 
 QDateTime local(Nanoseconds time) {

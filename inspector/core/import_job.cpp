@@ -32,7 +32,10 @@ ImportJob::~ImportJob() {
 }
 
 void ImportJob::start() {
-  thread_.reset(QThread::create([this] { run(); }));
+  thread_.reset(QThread::create([this] {
+    give_way();
+    run();
+  }));
   thread_->start();
 }
 

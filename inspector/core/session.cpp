@@ -8,6 +8,13 @@
 
 namespace keyhole::inspector {
 
+void give_way() {
+#ifdef __linux__
+  constexpr int kNicer = 5;
+  ::setpriority(PRIO_PROCESS, 0, kNicer);
+#endif
+}
+
 // Lives on its own thread; `source` is opened, used and closed there.
 struct Session::Worker {
   QThread thread;
@@ -20,13 +27,6 @@ struct Session::Worker {
     thread.start();
     if (lane == Lane::quick) return;
     QMetaObject::invokeMethod(&context, give_way, Qt::QueuedConnection);
-  }
-  // Reading a whole store must not take the processor from the thread that draws. Linux has a nice value a thread.
-  static void give_way() {
-#ifdef __linux__
-    constexpr int kNicer = 5;
-    ::setpriority(PRIO_PROCESS, 0, kNicer);
-#endif
   }
   ~Worker() {
     QMetaObject::invokeMethod(

@@ -105,7 +105,7 @@ void StoreSource::read_file(EntryDetails& d) const {
 // is enough.
 Result<std::vector<EntryPlace>> StoreSource::matching_entries(Reader& reader, const EntryQuery& query,
                                                               std::size_t enough) {
-  constexpr std::size_t kStep = 2'000;
+  constexpr std::size_t kStep = 10'000;
   EntryWalk& walk = entry_walk_;
   if (const std::int64_t now = entries_version(); walk.version != now) {
     walk = {now, query.filter, {}, 0, false};

@@ -41,6 +41,35 @@ Result<std::int64_t> StoreSource::version() {
   return version_of({"/history.db", "/history.db-wal"});
 }
 
+Result<std::optional<std::int64_t>> StoreSource::position(const LookupQuery& query, RowId lookup) {
+  using F = keyhole::Filter;
+  bool exact = true;
+  const F filter = store_filter(query.filter, exact);
+  auto row = reader_.lookup(lookup);
+  if (!row) return tl::unexpected(row.error());
+  if (query.sort != LookupColumn::time || !exact || !*row || !matches(query.filter, **row)) return std::nullopt;
+  const Nanoseconds time = (*row)->record.time;
+  if (time == kUnknownTime) return std::nullopt;
+  const Compare before = query.descending ? Compare::greater : Compare::less;
+  std::int64_t rows = 0;
+  std::vector<F> stretches{
+      F::where(keyhole::Field::time, before, time),
+      F::all_of({F::where(keyhole::Field::time, Compare::equal, time), F::where(keyhole::Field::id, before, lookup)})};
+  if (!query.descending) {  // those without a time come first
+    F known;
+    known.kind = F::Kind::compare;
+    known.field = keyhole::Field::time;
+    known.compare = Compare::known;
+    stretches.push_back(F::none_of({known}));
+  }
+  for (F& stretch : stretches) {
+    auto n = reader_.count(F::all_of({std::move(stretch), filter}));
+    if (!n) return tl::unexpected(n.error());
+    rows += *n;
+  }
+  return rows;
+}
+
 Result<RowCount> StoreSource::count(const LookupQuery& query, const Ticket& ticket) {
   if (query.filter.children.empty() && query.filter.kind == FilterNode::Kind::all) {
     auto all = reader_.count({});

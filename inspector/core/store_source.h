@@ -22,12 +22,14 @@ class StoreSource : public Source {
 
   // What the file system says of the log: it changes with every commit, and asking takes no lock.
   Result<std::int64_t> version() override;
+  std::string version_note() override { return reader_.version_note(); }
   void work_for(const Ticket& ticket) override {
     stop_ = [ticket] { return ticket.stale(); };
     reader_.stop_when(stop_);
     if (entry_reader_) entry_reader_->stop_when(stop_);
   }
 
+  Result<std::optional<std::int64_t>> position(const LookupQuery& query, RowId lookup) override;
   Result<RowCount> count(const LookupQuery& query, const Ticket& ticket) override;
   Result<std::vector<LookupRow>> rows(const LookupQuery& query, std::int64_t first, std::size_t limit) override;
   Result<TimelinePtr> timeline(const FilterNode& filter, bool aligned, std::optional<TimeSpan> window,

@@ -22,7 +22,7 @@ constexpr LookupColumnInfo kShownColumns[kLookupColumns] = {
     {"Key", false, "the key it was looked up by; copied whole"},
     {"Lost", true, "compile time that the miss led to"},
     {"Saved", true, "compile time that the hit saved"},
-    {"Lookup", true, "time of the lookup itself"},
+    {"Took", true, "time of the lookup itself"},
     {"Status and reason", false, "as the producer says"},
 };
 

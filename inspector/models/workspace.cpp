@@ -24,6 +24,12 @@ void Workspace::open(Session::Opener opener, const QString& name) {
   connect(session_.get(), &Session::opened, this, [this] {
     session_->watch(kWatchMilliseconds);
     Q_EMIT opened();
+    session_->ask(
+        Session::Lane::quick, this, 0,
+        [](Source& source, const Ticket&) -> Result<std::string> { return source.version_note(); },
+        [this](const Result<std::string>& note) {
+          if (note && !note->empty()) Q_EMIT said(QString::fromStdString(*note));
+        });
   });
   connect(session_.get(), &Session::failed, this, &Workspace::failed);
   connect(session_.get(), &Session::changed, this, &Workspace::rows_changed);

@@ -172,14 +172,21 @@ MessagePanel::MessagePanel(QWidget* parent)
   layout->addWidget(close, 0, Qt::AlignTop);
   timer_->setSingleShot(true);
   connect(timer_, &QTimer::timeout, this, &QWidget::hide);
+  setObjectName(QStringLiteral("notice"));
   hide();
+}
+
+// Working out the style sheet anew takes 20 to 30 ms.
+void MessagePanel::become(const QString& kind) {
+  if (objectName() == kind) return;
+  setObjectName(kind);
+  style()->unpolish(this);
+  style()->polish(this);
 }
 
 void MessagePanel::show_error(const Error& error) {
   timer_->stop();
-  setObjectName(QStringLiteral("error"));
-  style()->unpolish(this);
-  style()->polish(this);
+  become(QStringLiteral("error"));
   QString what = text_of(error.what);
   if (!what.isEmpty()) what[0] = what[0].toUpper();
   text_->setText(error.where.empty() ? what : QStringLiteral("%1 (%2)").arg(what, text_of(error.where)));
@@ -195,10 +202,10 @@ void MessagePanel::show_notice(const QString& text) {
     hint_->show();
     return;
   }
-  setObjectName(QStringLiteral("notice"));
-  style()->unpolish(this);
-  style()->polish(this);
-  text_->setText(text);
+  become(QStringLiteral("notice"));
+  QString said = text;
+  if (!said.isEmpty()) said[0] = said[0].toUpper();
+  text_->setText(said);
   hint_->hide();
   setAccessibleName(text);
   show();

@@ -6,6 +6,7 @@
 #include <QHeaderView>
 #include <QLabel>
 #include <QSplitter>
+#include <QStackedWidget>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <map>
@@ -13,6 +14,7 @@
 
 #include "inspector/core/format.h"
 #include "inspector/models/node_model.h"
+#include "inspector/ui/bars.h"
 #include "inspector/ui/diff_view.h"
 #include "inspector/ui/theme.h"
 #include "inspector/ui/views.h"
@@ -49,7 +51,16 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent)
       diff_(new DiffView) {
   before_->setAccessibleName(QStringLiteral("Run before"));
   after_->setAccessibleName(QStringLiteral("Run after"));
-  auto* layout = new QVBoxLayout(this);
+  stack_ = new QStackedWidget;
+  auto* outer = new QVBoxLayout(this);
+  outer->setContentsMargins(0, 0, 0, 0);
+  outer->addWidget(stack_);
+  auto* content = new QWidget;
+  stack_->addWidget(content);
+  stack_->addWidget(new EmptyState(
+      QStringLiteral("Two runs are needed to compare"),
+      QStringLiteral("Record another one:  keyhole record -- python train.py\nor import each recording by itself.")));
+  auto* layout = new QVBoxLayout(content);
   layout->setContentsMargins(14, 12, 14, 12);
   auto* bar = new QHBoxLayout;
   bar->addWidget(make_label(QStringLiteral("Before"), "muted"));
@@ -139,11 +150,8 @@ void ComparePage::show_runs(const std::vector<RunRow>& runs) {
     before_->setCurrentIndex(before.isEmpty() ? std::max(0, last - 1) : std::max(0, before_->findText(before)));
     after_->setCurrentIndex(after.isEmpty() ? last : std::max(0, after_->findText(after)));
   }
-  if (runs.size() < 2) {
-    sentence_->setText(QStringLiteral("Two runs are needed. Record another one, or import it."));
-    return;
-  }
-  compare();
+  stack_->setCurrentIndex(runs.size() < 2 ? 1 : 0);
+  if (runs.size() >= 2) compare();
 }
 
 void ComparePage::compare() {

@@ -56,9 +56,22 @@ Node node_of(const QString& name, const QJsonValue& value, int depth) {
   } else {
     text = value.isString() ? value.toString() : value.toVariant().toString();
   }
-  Cell cell(one_line(text, 400), node.children.empty() ? CellStyle::normal : CellStyle::muted);
+  // "forward_time_taken_ns": 743024896
+  QString title = name, shown = one_line(text, 400);
+  if (depth == 0) title.replace(u'_', u' ');
+  if (value.isDouble() && title.endsWith(QLatin1String(" ns"))) {
+    title.chop(3);
+    shown = duration_text(value.toInteger());
+  } else if (value.isDouble() && title.endsWith(QLatin1String(" bytes"))) {
+    title.chop(6);
+    shown = bytes_text(value.toInteger());
+  }
+  if (depth == 0 && !title.isEmpty()) title[0] = title[0].toUpper();
+  Cell cell(shown, node.children.empty() ? CellStyle::normal : CellStyle::muted);
   cell.tip = cell.exact = text;
-  node.cells = {Cell(name), cell};
+  Cell label(title, CellStyle::muted);
+  label.tip = name;
+  node.cells = {label, cell};
   return node;
 }
 
@@ -239,7 +252,7 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
   connect(model_, &PagedModelBase::counted, this, [this](qint64 rows) {
     stack_->setCurrentIndex(rows == 0 && model_->query().filter.children.empty() ? 1 : 0);
   });
-  for (const auto told : {&PagedModelBase::loaded, &PagedModelBase::counting})
+  for (const auto told : {&PagedModelBase::asked, &PagedModelBase::loaded, &PagedModelBase::counting})
     connect(model_, told, this, &EntriesPage::show_count);
   connect(model_, &PagedModelBase::counted, this, &EntriesPage::show_count);
   connect(model_, &PagedModelBase::modelReset, this, &EntriesPage::show_count);
@@ -279,6 +292,9 @@ void EntriesPage::show_count() {
                               : QStringLiteral("counting…");
   if (total >= 0 && !model_->query().filter.children.empty())
     text += total == 1 ? QStringLiteral(" passes the filter") : QStringLiteral(" pass the filter");
+  if (model_->is_waiting() && model_->rowCount() > 0)
+    text += QStringLiteral("  ·  putting them in order by %1; until then the rows before stay")
+                .arg(model_->headerData(int(model_->query().sort), Qt::Horizontal, Qt::DisplayRole).toString());
   count_->setText(text);
 }
 

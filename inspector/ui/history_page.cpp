@@ -29,7 +29,7 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
       empty_(new EmptyState(QStringLiteral("No lookup passes the filter"),
                             QStringLiteral("Remove a condition, or record a run:  keyhole record -- python train.py"))),
       stack_(new QStackedWidget) {
-  empty_->add_action(QStringLiteral("Clear the filter"), [this] { workspace_.set_filter({}); });
+  clear_filter_ = empty_->add_action(QStringLiteral("Clear the filter"), [this] { workspace_.set_filter({}); });
   view_->setSelectionMode(QAbstractItemView::ExtendedSelection);
   view_->setSortingEnabled(true);
   view_->sortByColumn(int(LookupColumn::time), Qt::DescendingOrder);
@@ -81,10 +81,18 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
     if (const QVariant id = index.data(IdRole); id.isValid()) workspace_.explain(id.toLongLong());
   });
   connect(model_, &PagedModelBase::loaded, this, [this] {
+    const bool filtered = !workspace_.good_filter().empty();
+    empty_->set(filtered ? QStringLiteral("No lookup passes the filter") : QStringLiteral("No lookup was recorded yet"),
+                filtered ? QStringLiteral("Remove a condition, or record a run:  keyhole record -- python train.py")
+                         : QStringLiteral("Run your program under  keyhole record -- python train.py\n"
+                                          "or drop a trace folder here."));
+    clear_filter_->setVisible(filtered);
     stack_->setCurrentIndex(model_->rowCount() == 0 ? 1 : 0);
+    sought_ = 0;
     follow_selection();
     show_count();
   });
+  connect(model_, &PagedModelBase::asked, this, &LookupTable::show_count);
   connect(model_, &PagedModelBase::counted, this, &LookupTable::show_count);
   connect(model_, &PagedModelBase::counting, this, &LookupTable::show_count);
   connect(model_, &PagedModelBase::modelReset, this, &LookupTable::show_count);
@@ -117,8 +125,25 @@ void LookupTable::load() {
 }
 
 void LookupTable::follow_selection() {
-  const int row = model_->row_of(workspace_.selected());
-  if (row < 0 || view_->currentIndex().row() == row) return;
+  const RowId id = workspace_.selected();
+  const int row = model_->row_of(id);
+  if (row >= 0 && view_->currentIndex().row() != row) show_row(row);
+  if (id == 0 || id == sought_ || !workspace_.session()) return;
+  sought_ = id;  // later the table may be scrolled away from it
+  if (row >= 0) return view_->scrollTo(model_->index(row, 0));
+  workspace_.session()->ask(
+      Session::Lane::scan, this, 0,
+      [query = model_->query(), id](Source& source, const Ticket&) { return source.position(query, id); },
+      [this, id](const Result<std::optional<std::int64_t>>& position) {
+        if (!position || !*position || id != workspace_.selected()) return;
+        const std::int64_t place = **position - model_->stretch();
+        if (place < 0 || place >= model_->rowCount()) return;
+        show_row(int(place));
+        view_->scrollTo(model_->index(int(place), 0), QAbstractItemView::PositionAtCenter);
+      });
+}
+
+void LookupTable::show_row(int row) {
   const QSignalBlocker block(view_->selectionModel());
   view_->setCurrentIndex(model_->index(row, 0));
   view_->viewport()->update();
@@ -131,6 +156,10 @@ void LookupTable::show_count() {
                               : QStringLiteral("counting");
   if (total >= 0 && !workspace_.good_filter().empty()) text += QStringLiteral(" pass the filter");
   if (total < 0) text += QStringLiteral("…");
+  // Without an index an order takes seconds of a store of millions; what is seen meanwhile is not in it.
+  if (model_->is_waiting() && model_->rowCount() > 0)
+    text += QStringLiteral("  ·  putting them in order by %1; until then the rows before stay")
+                .arg(model_->headerData(int(model_->query().sort), Qt::Horizontal, Qt::DisplayRole).toString());
   const bool stretches = so_far > LookupModel::kStretch;
   if (stretches)
     text += QStringLiteral("  ·  here %1 to %2")
@@ -229,17 +258,15 @@ void TimelinePanel::load() {
 }
 
 HistoryPage::HistoryPage(Workspace& workspace, QWidget* parent)
-    : QWidget(parent),
-      splitter_(new QSplitter(Qt::Vertical)),
-      table_(new LookupTable(workspace, false)),
-      timeline_(new TimelinePanel(workspace)) {
-  splitter_->addWidget(table_);
-  splitter_->addWidget(timeline_);
-  splitter_->setSizes({420, 240});
-  splitter_->setChildrenCollapsible(false);
+    : QWidget(parent), table_(new LookupTable(workspace, false)), timeline_(new TimelinePanel(workspace)) {
+  auto* splitter = new QSplitter(Qt::Vertical);
+  splitter->addWidget(table_);
+  splitter->addWidget(timeline_);
+  splitter->setSizes({420, 240});
+  splitter->setChildrenCollapsible(false);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(8, 8, 8, 8);
-  layout->addWidget(splitter_);
+  layout->addWidget(splitter);
 }
 
 }  // namespace keyhole::inspector

@@ -10,6 +10,7 @@
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
+#include <QHeaderView>
 #include <QInputDialog>
 #include <QLabel>
 #include <QListWidget>
@@ -22,10 +23,12 @@
 #include <QStackedWidget>
 #include <QStatusBar>
 #include <QTabWidget>
+#include <QTableView>
 #include <QUrl>
 #include <QVBoxLayout>
 
 #include "inspector/core/format.h"
+#include "inspector/models/paged_model.h"
 #include "inspector/ui/bars.h"
 #include "inspector/ui/compare_page.h"
 #include "inspector/ui/compile_page.h"
@@ -221,9 +224,8 @@ QWidget* MainWindow::make_browse() {
   browse_ = new QTabWidget;
   browse_->setDocumentMode(true);
   browse_->setAccessibleName(QStringLiteral("Browse"));
-  history_ = new HistoryPage(workspace_);
   browse_->addTab(new OverviewPage(workspace_), QStringLiteral("Overview"));
-  browse_->addTab(history_, QStringLiteral("History"));
+  browse_->addTab(new HistoryPage(workspace_), QStringLiteral("History"));
   browse_->addTab(new EntriesPage(workspace_), QStringLiteral("Entries"));
   browse_->addTab(new CompilePage(workspace_), QStringLiteral("Compiles"));
   connect(browse_, &QTabWidget::currentChanged, this, [this](int tab) {
@@ -305,7 +307,14 @@ void MainWindow::make_menus() {
     settings.beginGroup(settings_group());
     for (const QString& name : settings.childGroups())
       if (name != QLatin1String("last")) layouts_->addAction(name, this, [this, name] { restore_layout(name); });
-    if (!layouts_->isEmpty()) layouts_->addSeparator();
+    if (!layouts_->isEmpty()) {
+      auto* remove = layouts_->addMenu(QStringLiteral("Remove"));
+      remove->setAccessibleName(QStringLiteral("Remove a layout"));
+      for (const QString& name : settings.childGroups())
+        if (name != QLatin1String("last"))
+          remove->addAction(name, this, [this, name] { QSettings().remove(settings_group() + u'/' + name); });
+      layouts_->addSeparator();
+    }
     layouts_->addAction(QStringLiteral("Save this layout…"), this, [this] {
       auto* dialog = new QInputDialog(this);
       dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -457,25 +466,50 @@ void MainWindow::save_layout(const QString& name) {
   QSettings settings;
   settings.beginGroup(settings_group() + u'/' + name);
   settings.setValue(QStringLiteral("page"), int(workspace_.place().page));
-  settings.setValue(QStringLiteral("diagnose"), diagnose_->saveState());
-  settings.setValue(QStringLiteral("diagnose_top"), diagnose_top_->saveState());
-  settings.setValue(QStringLiteral("history"), history_->splitter()->saveState());
-  settings.setValue(QStringLiteral("filter"),
-                    name == QLatin1String("last") ? QString() : workspace_.good_filter().source);
+  for (const auto& [part, splitter] : splitters()) settings.setValue(part, splitter->saveState());
+  for (const auto& [part, header] : headers()) settings.setValue(part, header->saveState());
+  if (name == QLatin1String("last")) return;
+  settings.setValue(QStringLiteral("filter"), workspace_.good_filter().source);
+  settings.setValue(QStringLiteral("entry_filter"), workspace_.entry_filter().good().source);
 }
 
 void MainWindow::restore_layout(const QString& name) {
   QSettings settings;
   settings.beginGroup(settings_group() + u'/' + name);
   if (!settings.contains(QStringLiteral("page"))) return;
-  diagnose_->restoreState(settings.value(QStringLiteral("diagnose")).toByteArray());
-  diagnose_top_->restoreState(settings.value(QStringLiteral("diagnose_top")).toByteArray());
-  history_->splitter()->restoreState(settings.value(QStringLiteral("history")).toByteArray());
+  for (const auto& [part, splitter] : splitters())
+    if (settings.contains(part)) splitter->restoreState(settings.value(part).toByteArray());
+  for (const auto& [part, header] : headers())
+    if (settings.contains(part)) header->restoreState(settings.value(part).toByteArray());
   if (name == QLatin1String("last")) return;
   Place place = workspace_.place();
   place.page = PageId(settings.value(QStringLiteral("page")).toInt());
   place.filter = settings.value(QStringLiteral("filter")).toString();
+  workspace_.entry_filter().set(settings.value(QStringLiteral("entry_filter")).toString());
   workspace_.go(place);
+}
+
+// What a layout is made of, under names that last: a splitter's is that of its page and its place there.
+std::vector<std::pair<QString, QSplitter*>> MainWindow::splitters() const {
+  std::vector<std::pair<QString, QSplitter*>> parts;
+  for (int page = 0; page < stack_->count(); ++page) {
+    auto splitters = stack_->widget(page)->findChildren<QSplitter*>();
+    if (auto* own = qobject_cast<QSplitter*>(stack_->widget(page))) splitters.prepend(own);
+    for (qsizetype i = 0; i < splitters.size(); ++i)
+      parts.emplace_back(QStringLiteral("splitter_%1_%2").arg(page).arg(i), splitters[i]);
+  }
+  return parts;
+}
+
+// The columns of the tables that one arranges: those of lookups and of entries.
+std::vector<std::pair<QString, QHeaderView*>> MainWindow::headers() const {
+  std::vector<std::pair<QString, QHeaderView*>> parts;
+  for (int page = 0; page < stack_->count(); ++page)
+    for (QTableView* table : stack_->widget(page)->findChildren<QTableView*>())
+      if (qobject_cast<PagedModelBase*>(table->model()))
+        parts.emplace_back(QStringLiteral("columns_%1_%2").arg(page).arg(table->accessibleName()),
+                           table->horizontalHeader());
+  return parts;
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {

@@ -279,6 +279,9 @@ void OverviewPage::show_causes(const std::vector<CauseCost>& causes) {
     node.id = c.lookups.empty() ? 0 : c.lookups.front();
     Cell lost = Cell::figure(seconds_text(c.seconds), QStringLiteral("%1 s").arg(c.seconds, 0, 'f', 6), c.seconds);
     lost.fraction = most > 0 ? c.seconds / most : -1;
+    QStringList ids;
+    for (const RowId lookup : c.lookups) ids << QStringLiteral("id=%1").arg(lookup);
+    node.filter = ids.join(QStringLiteral(" OR "));
     const bool component = !c.cause.component.empty();
     Cell name(component ? text_of(c.cause.component) : QString::fromLatin1(name_of(c.verdict)).replace(u'_', u' '),
               CellStyle::strong);
@@ -292,11 +295,12 @@ void OverviewPage::show_causes(const std::vector<CauseCost>& causes) {
     node.cells = {lost, Cell::figure(count_text(c.misses), {}, double(c.misses)), name, change};
     rows.push_back(std::move(node));
   }
-  causes_note_->setText(causes.empty() ? QStringLiteral("No miss to explain.")
-                                       : QStringLiteral("%1, %2. Enter opens the costliest one.")
-                                             .arg(plural(misses, QStringLiteral("miss"), QStringLiteral("misses")),
-                                                  plural(std::int64_t(causes.size()), QStringLiteral("cause"),
-                                                         QStringLiteral("causes"))));
+  causes_note_->setText(
+      causes.empty()
+          ? QStringLiteral("No miss to explain.")
+          : QStringLiteral("%1, %2. Enter opens the costliest one, the menu of a row shows all.")
+                .arg(plural(misses, QStringLiteral("miss"), QStringLiteral("misses")),
+                     plural(std::int64_t(causes.size()), QStringLiteral("cause"), QStringLiteral("causes"))));
   const bool first = causes_->rowCount() == 0;
   causes_->set(std::move(rows));
   if (first) causes_view_->resizeColumnsToContents();

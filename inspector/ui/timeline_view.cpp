@@ -67,6 +67,7 @@ void TimelineView::set_timeline(TimelinePtr timeline) {
     view_end_ = timeline_->end();
   }
   place_scroll_bar();
+  if (selected_ != revealed_) reveal();
   viewport()->update();
 }
 
@@ -136,18 +137,20 @@ void TimelineView::move_by(double pixels) {
 void TimelineView::set_selected(RowId lookup) {
   if (lookup == selected_) return;
   selected_ = lookup;
-  if (timeline_) {
-    const Timeline::Place place = timeline_->place_of(lookup);
-    if (place.lane >= 0) {
-      if (place.time < view_begin_ || place.time > view_end_) {
-        const Nanoseconds half = (view_end_ - view_begin_) / 2;
-        set_range(place.time - half, place.time + half);
-      }
-      if (lane_top(place.lane) < kAxisHeight || lane_top(place.lane) + kLaneHeight > viewport()->height())
-        verticalScrollBar()->setValue((place.lane - 1) * kLaneHeight);
-    }
-  }
+  reveal();
   viewport()->update();
+}
+
+void TimelineView::reveal() {
+  const Timeline::Place place = timeline_ ? timeline_->place_of(selected_) : Timeline::Place{};
+  if (place.lane < 0) return;
+  revealed_ = selected_;
+  if (place.time < view_begin_ || place.time > view_end_) {
+    const Nanoseconds half = (view_end_ - view_begin_) / 2;
+    set_range(place.time - half, place.time + half);
+  }
+  if (lane_top(place.lane) < kAxisHeight || lane_top(place.lane) + kLaneHeight > viewport()->height())
+    verticalScrollBar()->setValue((place.lane - 1) * kLaneHeight);
 }
 
 QPoint TimelineView::point_of(RowId lookup) const {

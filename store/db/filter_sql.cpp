@@ -128,6 +128,20 @@ bool FilterSql::parts(const Filter& f, const char* joint) {
     sql += column.type == Type::of_components ? "l.component_set IS NULL" : std::string(column.sql) + " IS NULL";
     return true;
   }
+  const auto one_id = [](const Filter& part) {
+    return part.kind == Filter::Kind::compare && part.field == Field::id && part.compare == Compare::equal &&
+           std::holds_alternative<std::int64_t>(part.value);
+  };
+  if (f.kind == Filter::Kind::any && std::all_of(f.parts.begin(), f.parts.end(), one_id)) {
+    // SQLite looks up each of a list; of alternatives it would try them all on every row of the order.
+    sql += column_of(Field::id).sql + std::string(" IN (");
+    for (std::size_t i = 0; i < f.parts.size(); ++i) {
+      sql += i == 0 ? "?" : ",?";
+      values.push_back(f.parts[i].value);
+    }
+    sql += ")";
+    return true;
+  }
   // NULL (the row has no value) counts as false. Only a negation would make it true; elsewhere coalesce() would keep
   // SQLite from using an index.
   const bool negated = f.kind == Filter::Kind::none;

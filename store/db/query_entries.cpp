@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists of entries: those of the snapshots in history.db, and those of cache.db, whose tables are store/cache's.
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "filter_sql.h"
@@ -89,14 +93,58 @@ static_assert(std::size(kCacheEntry) == std::size(kSnapshotEntry));
 
 // What is at a location, and of what is not any more the last that was seen of each file there.
 constexpr const char* kSnapshotEntries =
-    " FROM presence p JOIN entry e ON e.id = p.entry WHERE (p.until IS NULL OR ((p.location, e.path) NOT IN (SELECT "
-    "p2.location, e2.path FROM presence p2 JOIN entry e2 ON e2.id = p2.entry WHERE p2.until IS NULL) AND (p.location, "
-    "e.path, p.since) IN (SELECT p3.location, e3.path, max(p3.since) FROM presence p3 JOIN entry e3 ON e3.id = "
-    "p3.entry "
-    "WHERE p3.until IS NOT NULL GROUP BY p3.location, e3.path))) AND ";
+    " FROM presence p JOIN entry e ON e.id = p.entry WHERE (p.until IS NULL OR last_seen(p.location, p.entry, "
+    "p.since)) "
+    "AND ";
 constexpr const char* kCacheEntries = " FROM cache.entry e WHERE ";
 
+struct LocationPath {
+  std::int64_t location, path;
+  bool operator==(const LocationPath&) const = default;
+};
+struct LocationPathHash {
+  std::size_t operator()(const LocationPath& f) const {
+    return static_cast<std::size_t>(f.path) * 0x9e3779b97f4a7c15ULL + static_cast<std::size_t>(f.location);
+  }
+};
+
 }  // namespace
+
+// No index leads from a path to its entries: it would cost every import, for a question that only a list asks. What
+// is gone is little; one walk over what is there tells which of it came back in another form.
+void Reader::Impl::find_last_seen() {
+  const std::int64_t version = db.value("PRAGMA data_version").value_or(0);
+  if (version == last_seen_at_) return;
+  last_seen_at_ = -1;
+  last_seen_.clear();
+  std::unordered_map<LocationPath, Presence, LocationPathHash> gone;
+  {
+    Query q(
+        db,
+        "SELECT p.location, p.entry, p.since, e.path FROM presence p JOIN entry e ON e.id = p.entry WHERE p.until IS "
+        "NOT NULL");
+    while (q.next()) {
+      const Presence p{q.integer(0), q.integer(1), q.integer(2)};
+      Presence& last = gone.try_emplace({q.integer(0), q.integer(3)}, p).first->second;
+      if (last[2] <= p[2]) last = p;
+    }
+  }
+  if (!gone.empty()) {
+    Query q(db, "SELECT p.location, e.path FROM presence p JOIN entry e ON e.id = p.entry WHERE p.until IS NULL");
+    while (q.next()) gone.erase({q.integer(0), q.integer(1)});
+  }
+  for (const auto& [file, presence] : gone) last_seen_.push_back(presence);
+  std::sort(last_seen_.begin(), last_seen_.end());
+  if (db.ok()) last_seen_at_ = version;  // else it was interrupted
+  sqlite3_create_function_v2(
+      db.handle(), "last_seen", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY, this,
+      [](sqlite3_context* context, int, sqlite3_value** v) {
+        const auto& all = static_cast<Impl*>(sqlite3_user_data(context))->last_seen_;
+        const Presence p{sqlite3_value_int64(v[0]), sqlite3_value_int64(v[1]), sqlite3_value_int64(v[2])};
+        sqlite3_result_int(context, std::binary_search(all.begin(), all.end(), p) ? 1 : 0);
+      },
+      nullptr, nullptr, nullptr);
+}
 
 Result<Reader> Reader::open_with_cache(const std::string& store) {
   auto reader = open(store);
@@ -122,6 +170,7 @@ Result<Reader> Reader::open_with_cache(const std::string& store) {
 Result<std::vector<EntryPlace>> Reader::entry_places(const EntryQuery& query) {
   const Call call(*impl_);
   Db& db = impl_->db;
+  impl_->find_last_seen();
   FilterSql seen(db, kSnapshotEntry), cached(db, kCacheEntry);
   for (FilterSql* list : {&seen, &cached})
     if (!list->has(query.sort) || list->column_of(query.sort).type == Type::words || !list->filter(query.filter))
@@ -145,6 +194,7 @@ Result<std::vector<EntryPlace>> Reader::entry_places(const EntryQuery& query) {
 
 Result<std::int64_t> Reader::count_entries(const Filter& filter) {
   const Call call(*impl_);
+  impl_->find_last_seen();
   FilterSql seen(impl_->db, kSnapshotEntry), cached(impl_->db, kCacheEntry);
   for (FilterSql* list : {&seen, &cached})
     if (!list->filter(filter)) return fail(ErrorKind::usage, list->error());

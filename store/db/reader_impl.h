@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <functional>
 #include <unordered_map>
 
@@ -58,6 +59,10 @@ struct Reader::Impl {
   void load_components(Ids ids, ComponentPool& pool);
   ComponentPtr component(std::int64_t id);
 
+  /// Makes the SQL function last_seen(location, entry, since) known: of what is gone from a location the last of each
+  /// file.
+  void find_last_seen();
+
   Db db;
   bool with_cache = false;  // cache.db is attached
 
@@ -67,6 +72,9 @@ struct Reader::Impl {
   std::unordered_map<std::int64_t, Ids> groups_;
   std::unordered_map<std::int64_t, ComponentPtr> components_;  // of the pool that was asked for last
   std::function<bool()> stop_;
+  using Presence = std::array<std::int64_t, 3>;  // location, entry, since
+  std::vector<Presence> last_seen_;              // sorted
+  std::int64_t last_seen_at_ = -1;               // SQLite's data_version
   std::uint64_t pool_ = 0;
   std::size_t text_bytes_ = 0;
 };

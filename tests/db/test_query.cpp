@@ -155,6 +155,22 @@ class TestQuery : public QObject {
     QCOMPARE(*injected, 0);
   }
 
+  void a_list_of_ids_is_one_condition() {
+    const TemporaryFolder folder;
+    record(folder.path());
+    auto reader = Reader::open(folder.path());
+    VERIFY_OK(reader);
+    const auto id = [](std::int64_t n) { return Filter::where(Field::id, Compare::equal, n); };
+    const auto some = Filter::any_of({id(3), id(7), id(7), id(100'000)});
+    QCOMPARE(reader->count(some).value(), std::int64_t{2});
+    QCOMPARE(reader->count(Filter::all_of({some, Filter::none_of({id(3)})})).value(), std::int64_t{1});
+    QCOMPARE(reader->count(Filter::none_of({some})).value(), std::int64_t{118});
+    LookupQuery query;
+    query.filter = some;
+    query.sort = Field::time;
+    QCOMPARE(reader->page(query)->rows.size(), std::size_t{2});
+  }
+
   void tallies_sum_up() {
     const TemporaryFolder folder;
     record(folder.path());

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Clicks and types through every page, offscreen.
 #include <QAbstractButton>
+#include <QAbstractItemModelTester>
 #include <QAccessible>
 #include <QApplication>
 #include <QClipboard>
 #include <QDirIterator>
+#include <QInputDialog>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QLabel>
 #include <QLineEdit>
+#include <QMenu>
+#include <QMenuBar>
 #include <QSettings>
 #include <QStandardPaths>
 #include <QTabWidget>
@@ -25,12 +29,17 @@
 #include "inspector/ui/timeline_view.h"
 #include "inspector/ui/views.h"
 #include "keyhole/cache/artifact_cache.h"
+#include "keyhole/db/sqlite.h"
 #include "made_store.h"
 
 using namespace keyhole;
 using namespace keyhole::inspector;
 
 namespace {
+
+constexpr PageId kPages[] = {PageId::overview, PageId::history,  PageId::entries,
+                             PageId::compiles, PageId::diagnose, PageId::compare};
+static_assert(std::size(kPages) == std::size_t(PageId::compare), "a new page is to be walked too");
 
 // The visible widget of a type with this accessible name.
 template <class T>
@@ -84,6 +93,42 @@ class TestWindow : public QObject {
       return false;
     }());
     QVERIFY(named<QAbstractItemView>(window, QStringLiteral("Recent stores")));
+  }
+
+  void a_newer_store_says_that_it_is_one() {
+    made::Store store;
+    store.fill();
+    {
+      auto db = Db::open(store.path() + "/history.db", {});
+      QVERIFY(db && db->exec("PRAGMA user_version = 999"));
+    }
+    MainWindow window;
+    window.show();
+    window.open_store(store.qpath());
+    auto* said = window.findChild<MessagePanel*>();
+    QTRY_VERIFY(said->isVisible() && said->text().contains(QStringLiteral("999")));
+    window.workspace().go(PageId::history);
+    QTRY_COMPARE(named<QTableView>(window, QStringLiteral("Lookups"))->model()->rowCount(), 8);
+  }
+
+  void an_empty_store_says_what_to_do_on_every_page() {
+    const made::Store store;  // a history without a run
+    MainWindow window;
+    window.show();
+    window.open_store(store.qpath());
+    for (const PageId page : kPages) {
+      window.workspace().go(page);
+      QTRY_COMPARE(window.workspace().session()->pending(), 0);
+      QTRY_VERIFY2(
+          [&] {
+            for (auto* empty : window.findChildren<EmptyState*>())
+              if (empty->isVisible()) return true;
+            return false;
+          }(),
+          qPrintable(QString::number(int(page))));
+      for (QLabel* label : window.findChildren<QLabel*>())
+        QVERIFY(!label->isVisible() || !label->text().contains(QStringLiteral("passes the filter")));
+    }
   }
 
   void figures_lead_to_their_rows() {
@@ -242,6 +287,11 @@ class TestWindow : public QObject {
     export_to(*table, folder.filePath(QStringLiteral("x.json")), window.workspace());
     QTRY_VERIFY(!read(QStringLiteral("x.json")).isEmpty());
     QCOMPARE(QJsonDocument::fromJson(read(QStringLiteral("x.json"))).array().size(), kRows);
+    // A lookup that was chosen elsewhere is found, however far away it stands.
+    window.workspace().select(3);
+    QTRY_COMPARE(table->currentIndex().data(IdRole).toLongLong(), 3);
+    QCOMPARE(table->currentIndex().row(), kRows - 3);
+    QVERIFY(table->viewport()->rect().contains(table->visualRect(table->currentIndex())));
     // Selected with the keyboard, copied with headers.
     table->setFocus();
     QTest::keyClick(table, Qt::Key_A, Qt::ControlModifier);
@@ -384,8 +434,89 @@ class TestWindow : public QObject {
       QTRY_COMPARE(QSettings().value(QStringLiteral("recent")).toStringList().value(0), store_.qpath());
       window->close();
     }
-    QVERIFY(!QSettings().allKeys().filter(QStringLiteral("diagnose_top")).isEmpty());
+    QVERIFY(!QSettings().allKeys().filter(QStringLiteral("/last/splitter_")).isEmpty());
     QCOMPARE(QSettings().value(QStringLiteral("recent")).toStringList().value(0), store_.qpath());
+  }
+
+  void a_named_layout_brings_back_page_filter_and_columns() {
+    auto window = shown();
+    const auto layouts = [&]() -> QMenu& {
+      for (QMenu* menu : window->findChildren<QMenu*>())
+        if (menu->accessibleName() == QLatin1String("Layouts")) {
+          Q_EMIT menu->aboutToShow();
+          return *menu;
+        }
+      qFatal("there is no menu of layouts");
+    };
+    const auto act = [](const QMenu& menu, const QString& text) {
+      for (QAction* action : menu.actions())
+        if (action->text() == text) return action->trigger(), true;
+      return false;
+    };
+    window->workspace().go_to_rows(QStringLiteral("outcome:miss"));
+    auto* table = named<QTableView>(*window, QStringLiteral("Lookups"));
+    QTRY_COMPARE(table->model()->rowCount(), 5);
+    table->setColumnWidth(2, 217);
+    QVERIFY(act(layouts(), QStringLiteral("Save this layout…")));
+    auto* dialog = window->findChild<QInputDialog*>();
+    QVERIFY(dialog && !dialog->isModal());
+    QTest::keyClicks(dialog->findChild<QLineEdit*>(), QStringLiteral("misses, wide"));
+    QTest::keyClick(dialog, Qt::Key_Return);
+    table->setColumnWidth(2, 90);
+    window->workspace().set_filter({});
+    window->workspace().go(PageId::compare);
+    QVERIFY(act(layouts(), QStringLiteral("misses, wide")));
+    QCOMPARE(window->workspace().place().page, PageId::history);
+    QCOMPARE(window->workspace().filter().source, QStringLiteral("outcome:miss"));
+    QCOMPARE(table->columnWidth(2), 217);
+    QMenu* remove = nullptr;
+    for (QAction* action : layouts().actions())
+      if (action->menu()) remove = action->menu();
+    QVERIFY(remove && act(*remove, QStringLiteral("misses, wide")));
+    QVERIFY(!act(layouts(), QStringLiteral("misses, wide")));
+  }
+
+  // Whatever model a page has, now or later, behaves while the window is used.
+  void every_model_of_the_window_behaves() {
+    MainWindow window;
+    QSet<const QAbstractItemModel*> tested;
+    std::vector<std::unique_ptr<QAbstractItemModelTester>>
+        testers;  // go before the window: Qt's own models go piecemeal
+    const auto test_new = [&] {
+      for (auto* model : window.findChildren<QAbstractItemModel*>()) {
+        if (tested.contains(model)) continue;
+        tested.insert(model);
+        testers.push_back(
+            std::make_unique<QAbstractItemModelTester>(model, QAbstractItemModelTester::FailureReportingMode::QtTest));
+      }
+    };
+    test_new();
+    QVERIFY(tested.size() >= 20);
+    window.show();
+    window.open_store(store_.qpath());
+    for (const PageId page : kPages) {
+      window.workspace().go(page);
+      window.workspace().select(5);
+      QTRY_COMPARE(window.workspace().session()->pending(), 0);
+      test_new();
+      for (auto* tabs : window.findChildren<QTabWidget*>())
+        for (int i = 0; tabs->isVisible() && tabs->accessibleName() != QLatin1String("Browse") && i < tabs->count();
+             ++i)
+          tabs->setCurrentIndex(i);
+      for (auto* view : window.findChildren<QTableView*>())
+        if (view->isVisible() && view->isSortingEnabled())
+          for (int column = 0; column < view->model()->columnCount(); ++column) {
+            view->sortByColumn(column, Qt::AscendingOrder);
+            QTRY_COMPARE(window.workspace().session()->pending(), 0);
+          }
+      window.workspace().set_filter(QStringLiteral("outcome:miss"));
+      QTRY_COMPARE(window.workspace().session()->pending(), 0);
+      window.workspace().set_filter({});
+    }
+    window.open_store(store_.qpath());
+    QTRY_COMPARE(window.workspace().session()->pending(), 0);
+    window.workspace().close();
+    test_new();
   }
 
   void every_control_has_a_name() {
@@ -403,12 +534,29 @@ class TestWindow : public QObject {
                               w->parentWidget() ? w->parentWidget()->accessibleName() : QString());
       }
     };
-    for (const PageId page :
-         {PageId::overview, PageId::history, PageId::entries, PageId::compiles, PageId::diagnose, PageId::compare}) {
+    for (const PageId page : kPages) {
       window->workspace().go(page);
-      QTest::qWait(30);
+      window->workspace().select(5);
+      QTRY_COMPARE(window->workspace().session()->pending(), 0);
       walk(QString::number(int(page)));
+      // What lies behind tabs, whichever they are.
+      for (auto* tabs : window->findChildren<QTabWidget*>())
+        for (int i = 0; tabs->isVisible() && tabs->accessibleName() != QLatin1String("Browse") && i < tabs->count();
+             ++i) {
+          tabs->setCurrentIndex(i);
+          walk(QStringLiteral("%1, %2").arg(int(page)).arg(tabs->tabText(i)));
+        }
     }
+    QTest::keyClick(window.get(), Qt::Key_K, Qt::ControlModifier);
+    window->workspace().report({ErrorKind::io, "what", "where", "hint"});
+    walk(QStringLiteral("panels"));
+    const std::function<void(const QWidget&)> walk_menus = [&](const QWidget& bar) {
+      for (const QAction* action : bar.actions()) {
+        if (!action->isSeparator() && action->text().isEmpty()) unnamed << QStringLiteral("an action of a menu");
+        if (action->menu()) walk_menus(*action->menu());
+      }
+    };
+    walk_menus(*window->menuBar());
     unnamed.removeDuplicates();
     QVERIFY2(unnamed.isEmpty(), qPrintable(unnamed.join(u'\n')));
   }

@@ -16,6 +16,10 @@
 
 namespace keyhole::inspector {
 
+/// Reading a whole store, or importing, must not take the processor from the thread that draws: the calling thread is
+/// nicer from now on (Linux has a nice value a thread).
+void give_way();
+
 class Session : public QObject {
   Q_OBJECT
  public:

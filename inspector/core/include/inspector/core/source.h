@@ -120,8 +120,8 @@ struct EntryFile {
 
 struct EntryDetails {
   EntryRow entry;
-  std::optional<SnapshotRow> snapshot;     ///< absent: it is of the store's own cache
-  Nanoseconds last_use = kUnknownTime;     ///< of the store's own cache, with `hits`
+  std::optional<SnapshotRow> snapshot;  ///< absent: it is of the store's own cache
+  Nanoseconds last_use = kUnknownTime;  ///< of the store's own cache, with `hits`
   std::int64_t hits = 0;
   std::vector<LookupRow> users;   ///< lookups of its key, newest first
   std::vector<TextRecord> texts;  ///< of the compile that made or used it: graphs, code
@@ -182,9 +182,15 @@ class Source {
   /// Changes when another process has written to the store. Costs a writer nothing.
   virtual Result<std::int64_t> version() = 0;
 
+  /// A newer store is read as far as this program knows it: says so, in one line. Empty: nothing to say.
+  virtual std::string version_note() = 0;
+
   /// Work that lasts looks at `ticket` and ends early, with any answer, once nobody waits for it.
   virtual void work_for(const Ticket& ticket) = 0;
 
+  /// Where a lookup stands in the result of a query in the order of time; absent: it is not in it, has no time, or only
+  /// walking all rows would tell.
+  virtual Result<std::optional<std::int64_t>> position(const LookupQuery& query, RowId lookup) = 0;
   virtual Result<RowCount> count(const LookupQuery& query, const Ticket& ticket) = 0;
   /// Rows `first` … of the result of a query; fewer at its end.
   virtual Result<std::vector<LookupRow>> rows(const LookupQuery& query, std::int64_t first, std::size_t limit) = 0;

@@ -6,6 +6,7 @@
 
 #include <QAbstractTableModel>
 #include <QElapsedTimer>
+#include <QPointer>
 #include <QTimer>
 #include <algorithm>
 #include <functional>
@@ -24,6 +25,8 @@ class PagedModelBase : public QAbstractTableModel {
   using QAbstractTableModel::QAbstractTableModel;
   [[nodiscard]] virtual qint64 total() const = 0;  ///< rows of the result; -1: not counted yet
   [[nodiscard]] virtual qint64 counted_so_far() const = 0;
+  /// The rows are still those of the query before: the new one was asked, and its first page is not here yet.
+  [[nodiscard]] virtual bool is_waiting() const = 0;
   /// A view shows one stretch of a long result at a time: where it begins.
   [[nodiscard]] virtual qint64 stretch() const = 0;
   virtual void set_stretch(qint64 first) = 0;
@@ -40,6 +43,7 @@ class PagedModelBase : public QAbstractTableModel {
   using Told = std::function<void(const Result<qint64>& rows, bool done)>;
   virtual void write_rows(std::vector<Span> spans, std::shared_ptr<RowWriter> writer, Told told) = 0;
  Q_SIGNALS:
+  void asked();   ///< a new query
   void loaded();  ///< the first page of a query, or all that there is
   void counted(qint64 rows);
   void counting();  ///< counted_so_far() has grown
@@ -89,6 +93,7 @@ class PagedModel : public PagedModelBase {
   }
   [[nodiscard]] qint64 total() const override { return counted_; }
   [[nodiscard]] qint64 counted_so_far() const override { return so_far_; }
+  [[nodiscard]] bool is_waiting() const override { return session_ && !first_here_; }
   [[nodiscard]] qint64 stretch() const override { return first_row_; }
   void set_stretch(qint64 first) override {
     first = std::max<qint64>(0, first / kStretch * kStretch);
@@ -200,6 +205,7 @@ class PagedModel : public PagedModelBase {
           if (counted_ >= 0) Q_EMIT counted(counted_);
         });
     ask_count();
+    Q_EMIT asked();
   }
 
   [[nodiscard]] int rows_of_stretch() const { return int(std::clamp<qint64>(so_far_ - first_row_, 0, kStretch)); }
@@ -323,7 +329,7 @@ class PagedModel : public PagedModelBase {
         });
   }
 
-  Session* session_ = nullptr;
+  QPointer<Session> session_;  // goes with its store, before the page hears of the next one
   Query query_;
   std::map<int, Page> pages_;
   mutable std::uint64_t clock_ = 0;

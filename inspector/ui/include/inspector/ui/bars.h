@@ -55,6 +55,8 @@ class MessagePanel : public QFrame {
   [[nodiscard]] QString text() const;
 
  private:
+  void become(const QString& kind);
+
   QLabel* text_;
   QLabel* hint_;
   QTimer* timer_;

@@ -5,6 +5,7 @@
 
 class QComboBox;
 class QLabel;
+class QStackedWidget;
 class QTreeView;
 
 namespace keyhole::inspector {
@@ -37,6 +38,7 @@ class ComparePage : public Page {
   NodeModel *pairs_, *changes_;
   QTreeView *pairs_view_, *changes_view_;
   DiffView* diff_;
+  QStackedWidget* stack_;
 };
 
 }  // namespace keyhole::inspector

@@ -5,6 +5,7 @@
 
 class QCheckBox;
 class QLabel;
+class QPushButton;
 class QSplitter;
 class QStackedWidget;
 class QTableView;
@@ -32,14 +33,17 @@ class LookupTable : public Page {
 
  private:
   void follow_selection();
+  void show_row(int row);
   void show_count();
 
-  QString filter_;  // of what is shown
+  QString filter_;    // of what is shown
+  RowId sought_ = 0;  // the selected lookup that the table was scrolled to, or asked for
   LookupModel* model_;
   QTableView* view_;
   QLabel* count_;
   QToolButton *earlier_, *later_;  // stretches of a result that is too long for one scroll bar
   EmptyState* empty_;
+  QPushButton* clear_filter_;
   QStackedWidget* stack_;
 };
 
@@ -66,12 +70,10 @@ class HistoryPage : public QWidget {
   Q_OBJECT
  public:
   explicit HistoryPage(Workspace& workspace, QWidget* parent = nullptr);
-  [[nodiscard]] QSplitter* splitter() const { return splitter_; }
   [[nodiscard]] LookupTable* table() const { return table_; }
   [[nodiscard]] TimelinePanel* timeline() const { return timeline_; }
 
  private:
-  QSplitter* splitter_;
   LookupTable* table_;
   TimelinePanel* timeline_;
 };

@@ -7,6 +7,7 @@
 #include "inspector/ui/theme.h"
 
 class QActionGroup;
+class QHeaderView;
 class QLabel;
 class QListWidget;
 class QPushButton;
@@ -18,7 +19,6 @@ namespace keyhole::inspector {
 
 class EmptyState;
 class FilterBar;
-class HistoryPage;
 class ImportPanel;
 class JumpBox;
 class MessagePanel;
@@ -58,6 +58,8 @@ class MainWindow : public QMainWindow {
   void save_layout(const QString& name);
   void restore_layout(const QString& name);
   [[nodiscard]] QString settings_group() const;
+  [[nodiscard]] std::vector<std::pair<QString, QSplitter*>> splitters() const;
+  [[nodiscard]] std::vector<std::pair<QString, QHeaderView*>> headers() const;
   void set_scheme(Scheme scheme);
 
   Workspace workspace_;
@@ -70,7 +72,6 @@ class MainWindow : public QMainWindow {
   JumpBox* jump_;
   QListWidget* recent_;
   QTabWidget *browse_, *explain_tabs_;
-  HistoryPage* history_;
   QSplitter *diagnose_, *diagnose_top_;
   QLabel* state_;
   QMenu* layouts_;

@@ -61,11 +61,12 @@ class TimelineView : public QAbstractScrollArea {
   [[nodiscard]] int lane_at(int y) const;  ///< -1: none
   [[nodiscard]] TimelineWindow window() const;
   void place_scroll_bar();
+  void reveal();  // the selected lookup, where the timeline has it
   void select(RowId lookup);
   void move_by(double pixels);
 
   TimelinePtr timeline_;
-  RowId selected_ = 0;
+  RowId selected_ = 0, revealed_ = 0;
   QString empty_text_;
   Nanoseconds view_begin_ = 0, view_end_ = 1;
   std::optional<std::pair<Nanoseconds, Nanoseconds>> marked_;
