@@ -15,6 +15,13 @@ constexpr ColumnInfo kColumns[kEntryColumns] = {
     {"Modified", false}, {"Saves", true}, {"Direction", false}, {"Guard", false}, {"Location", false},
 };
 
+// The end of a path tells locations apart: "…/fixtures/B".
+QString short_path(const QString& path) {
+  constexpr qsizetype kWhole = 24;
+  const QString end = path.section(u'/', -2);
+  return path.size() <= kWhole || end.size() + 2 >= path.size() ? path : QStringLiteral("…/") + end;
+}
+
 QString shown(const EntryRow& row, EntryColumn column) {
   const EntryRecord& r = row.record;
   switch (column) {
@@ -37,12 +44,13 @@ QString shown(const EntryRow& row, EntryColumn column) {
     case EntryColumn::guard:
       return one_line(text_of(r.guard));
     case EntryColumn::location:
-      return row.location_id == 0 ? QStringLiteral("this store") : text_of(row.location);
+      return row.location_id == 0 ? QStringLiteral("this store") : short_path(text_of(row.location));
   }
   return {};
 }
 
-QString exact(const EntryRecord& r, EntryColumn column) {
+QString exact(const EntryRow& row, EntryColumn column) {
+  const EntryRecord& r = row.record;
   switch (column) {
     case EntryColumn::key:
       return text_of(r.key);
@@ -56,6 +64,8 @@ QString exact(const EntryRecord& r, EntryColumn column) {
       return exact_duration(r.cost);
     case EntryColumn::guard:
       return text_of(r.guard);
+    case EntryColumn::location:
+      return text_of(row.location);
     default:
       return {};
   }
@@ -78,7 +88,7 @@ QVariant EntryModel::cell(const EntryRow& row, int column, int role) const {
     case Qt::DisplayRole:
       return shown(row, which);
     case Qt::ToolTipRole: {
-      const QString tip = exact(r, which);
+      const QString tip = exact(row, which);
       return tip.isEmpty() ? QVariant() : QVariant(tip);
     }
     case Qt::TextAlignmentRole:
@@ -87,7 +97,7 @@ QVariant EntryModel::cell(const EntryRow& row, int column, int role) const {
       if (which == EntryColumn::size) return QString::number(r.size);
       if (which == EntryColumn::cost) return r.cost < 0 ? QString() : QString::number(r.cost);
       if (which == EntryColumn::layer) return QString::fromLatin1(name_of(r.layer));
-      if (which == EntryColumn::key || which == EntryColumn::guard) return exact(r, which);
+      if (which == EntryColumn::key || which == EntryColumn::guard) return exact(row, which);
       if (which == EntryColumn::location) return text_of(row.location);
       return shown(row, which);
     case IdRole:

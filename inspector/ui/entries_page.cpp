@@ -168,7 +168,7 @@ EntriesPage::EntriesPage(Workspace& workspace, QWidget* parent)
       tree_(make_text(QStringLiteral("The pickle as a value"))) {
   view_->setSortingEnabled(true);
   view_->sortByColumn(int(EntryColumn::modified), Qt::DescendingOrder);
-  const int widths[kEntryColumns] = {110, 96, 300, 90, 80, 150, 70, 80, 130, 160};
+  const int widths[kEntryColumns] = {110, 96, 236, 80, 76, 148, 70, 80, 130, 160};
   for (int c = 0; c < kEntryColumns; ++c) view_->setColumnWidth(c, widths[c]);
 
   auto* left = new QWidget;

@@ -33,14 +33,16 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
   view_->setSelectionMode(QAbstractItemView::ExtendedSelection);
   view_->setSortingEnabled(true);
   view_->sortByColumn(int(LookupColumn::time), Qt::DescendingOrder);
-  const int widths[kLookupColumns] = {76, 96, 132, 64, 150, 46, 110, 92, 70, 70, 70, 200};
+  const int widths[kLookupColumns] = {76, 112, 132, 64, 150, 46, 110, 92, 70, 70, 70, 200};
   for (int c = 0; c < kLookupColumns; ++c) view_->setColumnWidth(c, widths[c]);
   if (compact) {
     for (const auto hidden : {LookupColumn::time, LookupColumn::rank, LookupColumn::function, LookupColumn::key,
                               LookupColumn::saved, LookupColumn::duration, LookupColumn::reason})
       view_->setColumnHidden(int(hidden), true);
-    const std::pair<LookupColumn, int> narrow[] = {
-        {LookupColumn::outcome, 88}, {LookupColumn::layer, 140}, {LookupColumn::cost, 66}, {LookupColumn::compile, 66}};
+    const std::pair<LookupColumn, int> narrow[] = {{LookupColumn::outcome, 108},
+                                                   {LookupColumn::layer, 140},
+                                                   {LookupColumn::cost, 66},
+                                                   {LookupColumn::compile, 66}};
     for (const auto& [column, width] : narrow) view_->setColumnWidth(int(column), width);
     view_->horizontalHeader()->setStretchLastSection(false);
     view_->horizontalHeader()->setSectionResizeMode(int(LookupColumn::run), QHeaderView::Stretch);
@@ -94,6 +96,7 @@ LookupTable::LookupTable(Workspace& workspace, bool compact, QWidget* parent)
   });
   connect(model_, &PagedModelBase::asked, this, &LookupTable::show_count);
   connect(model_, &PagedModelBase::counted, this, &LookupTable::show_count);
+  connect(model_, &PagedModelBase::rowsInserted, this, &LookupTable::follow_selection);
   connect(model_, &PagedModelBase::counting, this, &LookupTable::show_count);
   connect(model_, &PagedModelBase::modelReset, this, &LookupTable::show_count);
   connect(model_, &PagedModelBase::dataChanged, this, &LookupTable::follow_selection);
@@ -130,17 +133,30 @@ void LookupTable::follow_selection() {
   if (row >= 0 && view_->currentIndex().row() != row) show_row(row);
   if (id == 0 || id == sought_ || !workspace_.session()) return;
   sought_ = id;  // later the table may be scrolled away from it
-  if (row >= 0) return view_->scrollTo(model_->index(row, 0));
+  if (row >= 0) return scroll_to(row);
   workspace_.session()->ask(
       Session::Lane::scan, this, 0,
       [query = model_->query(), id](Source& source, const Ticket&) { return source.position(query, id); },
       [this, id](const Result<std::optional<std::int64_t>>& position) {
         if (!position || !*position || id != workspace_.selected()) return;
         const std::int64_t place = **position - model_->stretch();
-        if (place < 0 || place >= model_->rowCount()) return;
+        if (place < 0 || place >= model_->kStretch) return;
+        if (place >= model_->rowCount()) {
+          sought_ = 0;  // as soon as it is counted that far
+          return;
+        }
         show_row(int(place));
-        view_->scrollTo(model_->index(int(place), 0), QAbstractItemView::PositionAtCenter);
+        scroll_to(int(place));
       });
+}
+
+// Once the view has the size that it is shown in.
+void LookupTable::scroll_to(int row) {
+  constexpr int kSeen = int(LookupColumn::outcome);  // to a hidden column a view does not scroll
+  QTimer::singleShot(0, view_, [this, row] {
+    if (view_->currentIndex().row() == row)
+      view_->scrollTo(model_->index(row, kSeen), QAbstractItemView::PositionAtCenter);
+  });
 }
 
 void LookupTable::show_row(int row) {

@@ -292,6 +292,15 @@ class TestWindow : public QObject {
     QTRY_COMPARE(table->currentIndex().data(IdRole).toLongLong(), 3);
     QCOMPARE(table->currentIndex().row(), kRows - 3);
     QVERIFY(table->viewport()->rect().contains(table->visualRect(table->currentIndex())));
+    window.workspace().explain(900);
+    const auto found = [&] {
+      auto* view = named<QTableView>(window, QStringLiteral("Lookups"));
+      return view && view->currentIndex().row() == kRows - 900 &&
+             view->viewport()->rect().contains(
+                 QPoint(5, view->rowViewportPosition(kRows - 900) + view->rowHeight(kRows - 900) - 1));
+    };
+    QTRY_VERIFY(found());
+    window.workspace().back();
     // Selected with the keyboard, copied with headers.
     table->setFocus();
     QTest::keyClick(table, Qt::Key_A, Qt::ControlModifier);

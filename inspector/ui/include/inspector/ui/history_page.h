@@ -34,6 +34,7 @@ class LookupTable : public Page {
  private:
   void follow_selection();
   void show_row(int row);
+  void scroll_to(int row);
   void show_count();
 
   QString filter_;    // of what is shown
