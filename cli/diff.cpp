@@ -76,8 +76,19 @@ std::vector<Pair> pairs_of(const Side& before, const Side& after) {
     return nullptr;
   };
   std::vector<Pair> pairs;
-  for (const LookupRow& l : after.lookups)
-    pairs.push_back({take(by_key.equal_range({l.record.layer, l.record.key})), &l});
+  // Another rank's equal key must not take what is this rank's own.
+  for (const LookupRow& l : after.lookups) {
+    const LookupRow* same = nullptr;
+    const auto range = by_slot.equal_range(slot(l));
+    for (auto it = range.first; it != range.second && !same; ++it)
+      if (!l.record.key.empty() && it->second->record.key == l.record.key &&
+          std::find(taken.begin(), taken.end(), it->second) == taken.end())
+        same = it->second;
+    if (same) taken.push_back(same);
+    pairs.push_back({same, &l});
+  }
+  for (Pair& p : pairs)
+    if (!p.before) p.before = take(by_key.equal_range({p.after->record.layer, p.after->record.key}));
   for (Pair& p : pairs)
     if (!p.before) p.before = take(by_slot.equal_range(slot(*p.after)));
   return pairs;
@@ -115,6 +126,9 @@ Told told_of(const Pair& pair, const std::vector<Pair>& pairs, const Side& befor
           other.before->record.key != other.after->record.key)
         c.inner.push_back(case_of(other, before, after));
   Explanation explanation = explain(c);
+  // Pairs are made by the runs that were given, lookup by lookup nobody chose.
+  if (const std::size_t at = explanation.baseline_reason.find(", chosen by you"); at != std::string::npos)
+    explanation.baseline_reason.resize(at);
   return {std::move(c.subject), std::move(explanation)};
 }
 

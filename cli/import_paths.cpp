@@ -31,7 +31,10 @@ ImportedPaths import_paths(Recorder& recorder, Intake& intake, const std::vector
   for (const std::string& path : paths) {
     const SourceKind kind = detect(path);
     const bool readable = kind != SourceKind::missing && kind != SourceKind::unknown;  // take() tells what is wrong
-    if (readable && (run.empty() ? holds_lookups(kind) : result.runs.empty())) {
+    std::error_code error;
+    // A copy of a cache folder that holds nothing is a snapshot too.
+    const bool emptied = kind == SourceKind::folder && !location.empty() && fs::is_empty(path, error);
+    if (readable && !(emptied && run.empty()) && (run.empty() ? holds_lookups(kind) : result.runs.empty())) {
       RunRecord record;
       record.name = run.empty() ? run_name(path) : run;
       if (auto id = recorder.begin_run(record); !id) {

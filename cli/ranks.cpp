@@ -38,8 +38,16 @@ json row_json(const RankRow& row, const std::vector<int>& ranks) {
           {"split", std::move(split)}};
 }
 
-std::string split_text(const RankRow& row) {
-  if (row.split.empty()) return row.keys_differ ? "keys differ; what of was not recorded" : "";
+std::string split_text(const RankRow& row, const RankMatrix& matrix) {
+  if (row.split.empty() && row.keys_differ) {
+    // AOTAutograd leaves its components out of a trace: a graph within the same compile tells.
+    for (const RankRow& inner : matrix.rows)
+      if (row.layer == Layer::aot_autograd && inner.layer == Layer::fx_graph && inner.compile_id == row.compile_id &&
+          !inner.split.empty())
+        return "by fx_graph: " + split_text(inner, matrix);
+    return "keys differ; their components were not recorded";
+  }
+  if (row.split.empty()) return "";
   const Cause& cause = row.split.front();
   std::string out = fmt::format("{}  {} → {}", cause.component, shorten(cause.before, 60), shorten(cause.after, 60));
   if (row.split.size() > 1) out += fmt::format(" and {} more", row.split.size() - 1);
@@ -76,7 +84,7 @@ int ranks(const Globals& globals, const std::string& name) {
       if (cell) styles[cells.size()] = cell->outcome == Outcome::hit ? Style::good : Style::bad;
       cells.emplace_back(cell ? name_of(cell->outcome) : "-");
     }
-    cells.push_back(printable(split_text(row)));
+    cells.push_back(printable(split_text(row, matrix)));
     table.add(std::move(cells), std::move(styles));
   }
   return print(table.text(Terminal::of(stdout)) +

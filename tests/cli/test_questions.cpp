@@ -96,6 +96,32 @@ class TestQuestions : public QObject {
     QCOMPARE(of_file.status, 1);
     QVERIFY2(of_file.err.contains(why.toUtf8()), of_file.told());
   }
+  /// Three ranks with one key and a fourth with another: the third's equal key must not be paired with the fourth's.
+  void runs_with_ranks_are_compared_rank_by_rank() {
+    const Keyhole keyhole;
+    for (const char* run : {"before", "after"}) {
+      const QString folder = keyhole.folder.filePath(run);
+      const bool after = run[0] == 'a';
+      for (int rank = 0; rank < 3; ++rank)
+        write(folder + QString("/dedicated_log_torch_trace_rank_%1_x.log").arg(rank),
+              trace(after ? 600 + rank : 500 + rank,
+                    (after ? "1121 11:02:57.2490" : "1121 10:02:57.2490") + std::to_string(rank) + "0", false,
+                    after && rank == 0 ? 'c' : 'b', after && rank == 0 ? "8" : "64", std::to_string(rank)));
+      QCOMPARE(keyhole({"import", "--run", run, folder}).status, 0);
+    }
+    const Ran ran = keyhole({"diff", "before", "after"});
+    QVERIFY2(ran.out.startsWith("before → after: 3 lookups in both, 2 with equal keys, 1 differ"), ran.told());
+    QVERIFY2(ran.out.contains("64 → 8") && !ran.out.contains("chosen by you"), ran.told());
+  }
+  /// An empty copy of a cache folder is a snapshot, and no run.
+  void an_emptied_folder_makes_no_run() {
+    const Keyhole keyhole;
+    const QString folder = keyhole.folder.filePath("copy");
+    QVERIFY(QDir().mkpath(folder));
+    QCOMPARE(keyhole({"import", "--location", "/cache", folder}).status, 0);
+    const Ran log = keyhole({"log", "--json"});
+    QVERIFY2(log.json().array().isEmpty(), log.told());
+  }
   void ranks_are_split_by_the_component_that_differs() {
     const Keyhole keyhole;
     const QString folder = keyhole.folder.filePath("traces");
