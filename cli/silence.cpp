@@ -27,8 +27,9 @@ std::string first_line(const std::string& text) {
 std::string why_no_lookups(Reader& reader, const RunRow& run) {
   const auto compiles = reader.compiles(run.id, kCompilesRead);
   if (!compiles || compiles->empty())
-    return "no compile is recorded either: torch.compile was not reached, or is switched off (TORCH_COMPILE_DISABLE, "
-           "TORCHDYNAMO_DISABLE, set_stance)";
+    return "no compile is recorded either: torch.compile was not reached or is switched off (TORCH_COMPILE_DISABLE, "
+           "TORCHDYNAMO_DISABLE, set_stance), or a log lacks the lines of the caches "
+           "(TORCH_LOGS=\"+torch._inductor.codecache\")";
   const auto bad = std::find_if(compiles->begin(), compiles->end(), failed);
   const auto count = std::count_if(compiles->begin(), compiles->end(), failed);
   const auto finished = std::count_if(compiles->begin(), compiles->end(),

@@ -133,6 +133,7 @@ constexpr Start kStarts[] = {{"FX graph cache hash details", kGraphs},
                              {"AOTAutogradCache unable", kGraphs},
                              {"FxGraphCache unable", kGraphs},
                              {"Writing AOTAutograd", kAutograd},
+                             {"Recompiling function ", "torch/_dynamo/guards.py"},
                              {"Recording ", kArtifacts},
                              {"Unable to create cache", "torch/_inductor/remote_cache.py"},
                              {"FXGraphCache cache miss", kGraphs}};

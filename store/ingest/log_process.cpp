@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "keyhole/key/debug_line.h"
 #include "lookup_index.h"
@@ -176,6 +177,8 @@ void LogProcess::take(const LogMessage& m) {
     if (m.text.starts_with(kSerialize))
       return save_error(Layer::aot_autograd, std::string(m.text.substr(kSerialize.size(), kMaxError)), m);
     if (const auto path = after(m.text, "Writing AOTAutograd cache entry to ")) return saved(*path);
+  } else if (name == "guards.py") {
+    if (m.text.starts_with("Recompiling function ")) return recompile(m);
   } else if (name == "remote_cache.py") {
     if (m.level == 'W' || m.level == 'E' || m.level == 'C') return remote_error(m);
   } else if (name == "_cache.py") {
@@ -287,6 +290,43 @@ void LogProcess::save_error(Layer layer, std::string text, const LogMessage& m) 
     record.ordinal = next_ordinal(layer, record.key);
   }
   record.save_error = std::move(text);
+  ++emitted_;
+  sink_.lookup(id_, record);
+}
+
+/// "Recompiling function f in train.py:9", then "triggered by the following guard failure(s):" and a line for each
+/// earlier compile, "- 0/0: k == 8" (torch/_dynamo/guards.py).
+void LogProcess::recompile(const LogMessage& m) {
+  if (known_ != nullptr) return;  // a trace tells every one
+  static constexpr std::string_view kFunction = "Recompiling function ", kReasons = "guard failure(s):";
+  const auto first = m.text.substr(kFunction.size(), m.text.find('\n') - kFunction.size());
+  CompileRecord compile;
+  compile.id = m.compile;
+  if (const auto in = first.find(" in "), colon = first.rfind(':');
+      in != std::string_view::npos && colon != std::string_view::npos && colon > in) {
+    compile.function = first.substr(0, in);
+    compile.filename = first.substr(in + 4, colon - in - 4);
+    const auto line = first.substr(colon + 1);
+    std::from_chars(line.data(), line.data() + line.size(), compile.line);
+  }
+  if (m.compile.known()) sink_.compile(id_, compile);
+  LookupRecord record;
+  record.layer = Layer::dynamo;
+  record.compile = m.compile;
+  record.outcome = Outcome::miss;
+  record.status = "recompile";
+  record.time = m.time;
+  const auto reasons = m.text.find(kReasons);
+  auto rest = reasons == std::string_view::npos ? std::string_view() : m.text.substr(reasons + kReasons.size());
+  while (!rest.empty() && record.reason.size() < kMaxError) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    auto line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    if (line.starts_with("- ")) line.remove_prefix(2);
+    if (!line.empty()) record.reason += (record.reason.empty() ? "" : "\n") + std::string(line);
+  }
+  record.ordinal = next_ordinal(record.layer, "");
   ++emitted_;
   sink_.lookup(id_, record);
 }

@@ -56,6 +56,7 @@ class LogProcess {
   void load_error(const LogMessage& m, Layer layer, bool layer_known);
   void save_error(Layer layer, std::string text, const LogMessage& m);
   void remote_error(const LogMessage& m);
+  void recompile(const LogMessage& m);
   void saved(std::string_view path);
   void close_open(bool missed);
   void claim_errors(LookupRecord& record);

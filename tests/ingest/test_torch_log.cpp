@@ -178,6 +178,32 @@ class TestTorchLog : public QObject {
     QCOMPARE(lookups[1].components.size(), 1u);
   }
 
+  /// TORCH_LOGS=recompiles, which many have on.
+  void recompiles() {
+    ComponentPool pool;
+    CollectingSink sink;
+    const auto lookups =
+        read(message("10:00:00.001000", "torch/_dynamo/guards.py",
+                     "[__recompiles] Recompiling function forward in /app/model.py:9\n"
+                     "[__recompiles]     triggered by the following guard failure(s):\n"
+                     "[__recompiles]     - 0/1: k == 2  # return x * k  # model.py:11 in forward\n"
+                     "[__recompiles]     - 0/0: tensor 'x' size mismatch at index 0. expected 4, actual 5",
+                     'V', "", "0/2"),
+             sink, pool);
+    QCOMPARE(lookups.size(), std::size_t{1});
+    QCOMPARE(lookups[0].layer, Layer::dynamo);
+    QCOMPARE(lookups[0].outcome, Outcome::miss);
+    QCOMPARE(lookups[0].compile.text(), std::string("0/2"));
+    QCOMPARE(
+        lookups[0].reason,
+        std::string("0/1: k == 2  # return x * k  # model.py:11 in forward\n0/0: tensor 'x' size mismatch at index "
+                    "0. expected 4, actual 5"));
+    const auto& compiles = sink.processes.at(0).compiles;
+    QCOMPARE(compiles.size(), std::size_t{1});
+    QCOMPARE(compiles[0].function, std::string("forward"));
+    QCOMPARE(compiles[0].filename, std::string("/app/model.py"));
+    QCOMPARE(compiles[0].line, std::int64_t{9});
+  }
   void a_warning_alone_has_the_key_of_its_path() {
     ComponentPool pool;
     CollectingSink sink;
