@@ -38,6 +38,8 @@ Nanoseconds tick_step(double wanted) {
 }
 
 QString tick_text(Nanoseconds time, Nanoseconds step, bool aligned) {
+  if (aligned && time % 1'000'000'000 == 0 && time > 0 && time < 60'000'000'000)
+    return QStringLiteral("+%1 s").arg(time / 1'000'000'000);
   if (aligned) return time == 0 ? QStringLiteral("start") : u'+' + seconds_text(double(time) * 1e-9);
   if (step >= 86'400'000'000'000) return date_clock_text(time).left(10);
   if (step >= 1'000'000'000) return clock_text(time);

@@ -60,7 +60,7 @@ class PagedModel : public PagedModelBase {
   // hold up the window for 100 ms, a million for less than 10.
   static constexpr qint64 kStretch = 1'000'000;
   // The rows of a stretch come this many at a time, with events between: a header view takes 70 ms for a million.
-  static constexpr qint64 kRowsAtOnce = 100'000;
+  static constexpr qint64 kRowsAtOnce = 40'000;
 
   explicit PagedModel(QObject* parent) : PagedModelBase(parent) {}
 
