@@ -102,8 +102,12 @@ bool there(const void* list, std::size_t count) {
   return list != nullptr || count == 0;
 }
 
-bool known(kh_layer layer) {
-  return layer >= KH_LAYER_DYNAMO && layer <= KH_LAYER_REMOTE;
+/// By its bytes: C may hand over a number that is none of the enumeration, which C++ must not even read as one.
+bool known(const kh_layer& layer) {
+  int number = 0;
+  static_assert(sizeof number == sizeof layer);
+  std::memcpy(&number, &layer, sizeof number);
+  return number >= KH_LAYER_DYNAMO && number <= KH_LAYER_REMOTE;
 }
 
 /// A caller's structure as this version knows it: members that an older header lacks are zero.

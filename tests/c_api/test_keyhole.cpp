@@ -9,7 +9,9 @@
 #include <QStandardPaths>
 #include <QTemporaryDir>
 #include <QtTest>
+#include <atomic>
 #include <cstring>
+#include <thread>
 
 namespace {
 
@@ -202,6 +204,41 @@ class TestKeyhole : public QObject {
     waitpid(child, &status, 0);
     QCOMPARE(status, 0);
     QCOMPARE(get("k2"), KH_HIT);
+  }
+
+  void threads_share_a_store() {
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 30; ++i) {
+          const std::string key = "k" + std::to_string((t * 7 + i) % 11), content = "of " + key;
+          auto e = entry(key.c_str(), content.c_str());
+          std::string served;
+          if (get(key.c_str(), &served) == KH_HIT ? served != content : kh_put(store_, &e) != KH_OK) ++wrong;
+          for (int again = 0; again < 2; ++again)
+            if (get(key.c_str(), &served) != KH_HIT || served != content) ++wrong;
+          // The error is this thread's own.
+          kh_key* made = kh_key_new("k", "compiler 1.0");
+          if (kh_key_add_integer(made, "level", i) != KH_OK || kh_key_text(made) == nullptr) ++wrong;
+          kh_key_free(made);
+          if (kh_put(store_, nullptr) != KH_USAGE || std::strlen(kh_last_error()) == 0) ++wrong;
+        }
+        if (kh_note_bypass(store_, KH_LAYER_FX_GRAPH, "none") != KH_OK || kh_flush(store_) != KH_OK) ++wrong;
+        char* json = nullptr;
+        std::size_t size = 0;
+        // Another thread may be taking in the journal just now.
+        const kh_status told = kh_explain(store_, KH_LAYER_FX_GRAPH, "k1", &json, &size);
+        if (told != KH_OK && told != KH_NOT_FOUND) ++wrong;
+        kh_free(json);
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    QCOMPARE(wrong.load(), 0);
+    char* json = nullptr;
+    std::size_t size = 0;
+    QCOMPARE(kh_explain(store_, KH_LAYER_FX_GRAPH, "k1", &json, &size), KH_OK);
+    kh_free(json);
   }
 
   void what_is_not_there_is_refused() {
