@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "cause_finder.h"
+#include "words.h"
 
 namespace keyhole::explain_detail {
 namespace {
@@ -207,7 +208,7 @@ void CauseFinder::tell_unstable() {
     // A form that tells nothing, but no run ever came back to a value, while the graph stayed the same.
     if (kind.empty() && runs > 2 && free_text(i) && find("gm") == nullptr && looks_made_up(i)) kind = "uuid";
     if (kind.empty()) {
-      if (runs > 2) i.note = "it differed in each of " + std::to_string(runs) + " runs";
+      if (runs > 2) i.note = std::string(kEachRun) + std::to_string(runs) + " runs";
       continue;
     }
     const char opens = i.change.after->text.empty() ? ' ' : i.change.after->text.front();
@@ -216,7 +217,7 @@ void CauseFinder::tell_unstable() {
       continue;
     }
     i.narrowed.cause_class = "instability:" + std::string(kind);
-    if (runs > 2) i.note = "it differed in each of " + std::to_string(runs) + " runs";
+    if (runs > 2) i.note = std::string(kEachRun) + std::to_string(runs) + " runs";
   }
 }
 

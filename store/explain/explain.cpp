@@ -136,8 +136,12 @@ void tell_dependent(const Case& c, Explanation& e) {
       " entry that it needs (" + lost->record.key.substr(0, 8) + "…) was not";
   for (const Case& inner : c.inner) {
     if (inner.subject.id != lost->id) continue;
-    if (const auto fate = fate_of_key(inner))
+    if (const auto fate = fate_of_key(inner)) {
       e.summary += ": " + std::string(name_of(fate->verdict)) + ", " + fate->what;
+      // Nobody took the two apart where the graph's entry is damaged or was never written.
+      if (fate->verdict != Verdict::evicted && fate->verdict != Verdict::unknown)
+        e.fix = fate->fix.empty() ? fix_of_verdict(fate->verdict) : fate->fix;
+    }
     break;
   }
   e.summary = shorten(e.summary, kSummaryLimit);
@@ -251,7 +255,7 @@ bool explain_found(const Case& c, Explanation& e) {
   } else {
     return false;
   }
-  e.fix = fix_of_verdict(e.verdict);
+  if (e.fix.empty()) e.fix = fix_of_verdict(e.verdict);
   if (earlier != nullptr) put_baseline(*earlier, 1, "same key", e);
   return true;
 }
@@ -332,6 +336,13 @@ void tell_off_before(const Case& c, Explanation& e) {
   e.fix = "warm up with the cache on";
 }
 
+/// What was compiled in place of the miss was not stored: the next run will miss too, whatever is done about the cause.
+void tell_not_written(const Case& c, Explanation& e) {
+  const std::string& error = c.subject.record.save_error;
+  if (error.empty() || is_compile_layer(c.subject)) return;
+  e.fix += (e.fix.empty() ? "" : "; ") + ("what was compiled now could not be stored: " + shorten(error, 120));
+}
+
 }  // namespace
 
 Explanation explain(const Case& c) {
@@ -344,6 +355,7 @@ Explanation explain(const Case& c) {
   if (!explain_outcome(c, e)) {
     explain_miss(c, e);
     tell_off_before(c, e);
+    tell_not_written(c, e);
   }
   return e;
 }

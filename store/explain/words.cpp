@@ -208,7 +208,9 @@ std::string fix_of_cause(const Cause& c) {
            "the warm-up";
   if (is("determinism"))
     return "use the same deterministic mode as in the warm-up (torch.use_deterministic_algorithms)";
-  if (is("tag")) return "set TORCH_COMPILE_CACHE_KEY_TAG as in the warm-up: a new tag starts an empty cache";
+  if (is("tag"))
+    return "set TORCH_COMPILE_CACHE_KEY_TAG as in the warm-up: a new tag starts an empty cache" +
+           (c.note.rfind(kEachRun, 0) == 0 ? "; " + c.note.substr(0, c.note.find(';')) : std::string());
   if (is("default_dtype")) return "call torch.set_default_dtype as in the warm-up";
   if (is("order")) return "keep the order (of arguments, dict entries, modules) as in the warm-up";
   if (is("kernel_source")) return "the kernel's source changed: warm up again with it";

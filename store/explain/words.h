@@ -16,6 +16,9 @@ inline constexpr std::size_t kSummaryLimit = 240;  ///< characters
 /// Opens the note of a graph whose values are only called otherwise.
 inline constexpr std::string_view kNamesOnly = "only names of values differ";
 
+/// Opens the note of a component that no run had in common with another.
+inline constexpr std::string_view kEachRun = "it differed in each of ";
+
 /// The note of a difference that torch._dynamo.config.caching_precompile makes.
 inline constexpr std::string_view kPrecompile =
     "torch._dynamo.config.caching_precompile names every compile anew, and the name enters AOTAutograd's key";

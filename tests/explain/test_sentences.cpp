@@ -236,6 +236,48 @@ class TestSentences : public QObject {
     c.candidates.push_back(a);
     QCOMPARE(explain(c).causes.front().cause_class, std::string("instability:uuid"));
   }
+  void a_tag_that_no_two_runs_share_is_said_to_be_one() {
+    World w;
+    const LookupRow a = w.lookup("A", mlp({{"cache_key_tag", "job-8812345"}}));
+    const LookupRow b = w.lookup("B", mlp({{"cache_key_tag", "job-8812399"}}));
+    Case c = pair(b, w.lookup("C", mlp({{"cache_key_tag", "job-8813001"}})));
+    QVERIFY2(!says(explain(c).fix, "each of"), explain(c).fix.c_str());
+    c.candidates.push_back(a);
+    QVERIFY2(says(explain(c).fix, "it differed in each of 3 runs"), explain(c).fix.c_str());
+  }
+  /// The entry is gone, and the folder cannot be written now: the next run will miss as well.
+  void what_could_not_be_written_now_is_told_beside_the_cause() {
+    World w;
+    const LookupRow before = w.lookup("A", mlp());
+    Case c = pair(before, w.lookup("B", mlp()));
+    c.candidates.clear();
+    c.same_key = {before};
+    c.snapshots = {empty_folder(before.record.time + 1)};
+    QVERIFY(!says(explain(c).fix, "stored"));
+    c.subject.record.save_error = "NotADirectoryError: [Errno 20] Not a directory: '/cache/fxgraph/n4'";
+    QCOMPARE(explain(c).verdict, Verdict::evicted);
+    QVERIFY2(says(explain(c).fix, "could not be stored: NotADirectoryError"), explain(c).fix.c_str());
+  }
+  /// The graph's entry is damaged: nobody took it away from AOTAutograd's.
+  void the_fix_of_a_lost_dependency_follows_its_fate() {
+    World w;
+    const LookupRow before = w.lookup("A", mlp());
+    Case c;
+    c.subject = w.lookup("B", {}, {}, Layer::aot_autograd);
+    c.subject.record.status = "hit";
+    const LookupRow lost = w.lookup("B", mlp());
+    c.compile = {lost, c.subject};
+    Case inner = pair(before, lost);
+    inner.candidates.clear();
+    inner.same_key = {before};
+    inner.snapshots = {empty_folder(before.record.time + 1)};
+    c.inner = {inner};
+    QCOMPARE(explain(c).verdict, Verdict::dependent_missing);
+    QVERIFY2(says(explain(c).fix, "together"), explain(c).fix.c_str());
+    c.inner[0].subject.record.load_error = "EOFError: Ran out of input";
+    QCOMPARE(explain(c).verdict, Verdict::dependent_missing);
+    QVERIFY2(says(explain(c).fix, "remove the damaged entry"), explain(c).fix.c_str());
+  }
   /// A call with many arguments of which the last changed: both sides must not be cut to the same text.
   void what_differs_at_the_end_of_a_long_line_stays_in_sight() {
     World w;
