@@ -108,7 +108,7 @@ class TestKeyboard : public QObject {
 
   void keys_reach_every_page() {
     auto window = shown();
-    QVERIFY(QTest::qWaitForWindowActive(window.get()));
+    QVERIFY(QTest::qWaitForWindowActive(window.get(), 60'000));
     const auto press = [&](int key, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
       QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : window.get(), Qt::Key(key),
                       modifiers);
@@ -143,7 +143,7 @@ class TestKeyboard : public QObject {
   // Tab goes through all that can be used, shows where it is, and comes round again.
   void tab_is_seen_and_never_trapped() {
     auto window = shown();
-    QVERIFY(QTest::qWaitForWindowActive(window.get()));
+    QVERIFY(QTest::qWaitForWindowActive(window.get(), 60'000));
     const RowId miss = a_miss(*window);
     QVERIFY(miss != 0);
     QStringList wrong;
@@ -240,7 +240,7 @@ class TestKeyboard : public QObject {
     window.activateWindow();
     window.open_store(store.qpath());
     settle(window);
-    QVERIFY(QTest::qWaitForWindowActive(&window));
+    QVERIFY(QTest::qWaitForWindowActive(&window, 60'000));
     window.workspace().go(PageId::history);
     settle(window);
     QAction* import = nullptr;
@@ -254,7 +254,7 @@ class TestKeyboard : public QObject {
     auto* name = dialog->findChild<QLineEdit*>(QStringLiteral("fileNameEdit"));
     QVERIFY(name);
     dialog->activateWindow();
-    QVERIFY(QTest::qWaitForWindowActive(dialog));
+    QVERIFY(QTest::qWaitForWindowActive(dialog, 60'000));
     QTRY_VERIFY(name->hasFocus());
     name->selectAll();
     QTest::keyClicks(name, recording);

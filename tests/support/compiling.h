@@ -5,9 +5,7 @@
 #include <QFile>
 #include <QMap>
 #include <QStandardPaths>
-#include <chrono>
 #include <optional>
-#include <thread>
 
 #include "command.h"
 #include "keyhole/base/os.h"
@@ -32,15 +30,13 @@ class Compiling {
   [[nodiscard]] std::string path(const std::string& name) const {
     return name.front() == '/' ? name : home / ("work/" + name);
   }
-  /// Writes a file of the working folder; what stood there before has another time stamp.
+  /// Writes a file of the working folder.
   void write(const std::string& name, const std::string& text) const {
     const std::string file = path(name);
     make_folders(file.substr(0, file.rfind('/')));
     QFile out(QString::fromStdString(file));
     if (!out.open(QIODevice::WriteOnly) || out.write(text.data(), static_cast<qint64>(text.size())) < 0)
       qFatal("cannot write");
-    out.close();
-    std::this_thread::sleep_for(std::chrono::milliseconds(12));
   }
   [[nodiscard]] std::string bytes(const std::string& name) const {
     return read_file(path(name)).value_or(std::string());
