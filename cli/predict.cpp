@@ -45,6 +45,9 @@ std::string advice_of(const Forecast& f, const Expected& e) {
 }
 
 std::string text_of(const std::string& title, const Forecast& f, const Terminal& terminal) {
+  if (f.lookups.empty())
+    return printable(title) +
+           ": nothing was looked up there, so nothing can be predicted; name another run with --run\n";
   std::string out = fmt::format("{}: of {}, {} would hit, {} would miss", printable(title),
                                 count_text(static_cast<std::int64_t>(f.lookups.size()), "lookup"), f.count(Chance::hit),
                                 f.count(Chance::miss));

@@ -92,6 +92,7 @@ class TestQuestions : public QObject {
     QVERIFY2(of_store.out.contains("no lookups") && of_store.out.contains(why.toUtf8()), of_store.told());
     const QString note = keyhole({"why", "--json"}).json().object()["note"].toString();
     QVERIFY2(note.contains(why), qPrintable(note));
+    QVERIFY2(keyhole({"predict"}).out.contains("name another run"), keyhole({"predict"}).told());
     const Ran of_file = keyhole({"why", file});
     QCOMPARE(of_file.status, 1);
     QVERIFY2(of_file.err.contains(why.toUtf8()), of_file.told());
