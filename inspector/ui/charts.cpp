@@ -124,7 +124,7 @@ void OutcomeChart::paintEvent(QPaintEvent*) {
       if (n == 0) continue;
       const double height = std::max(1.5, area.height() * double(n) / double(top));
       p.fillRect(QRectF(x, y - height, bar, height), theme.of(o));
-      if (bar >= 12 && height >= 14) draw_outcome(p, {x + bar / 2, y - height / 2}, 7, o, theme.surface);
+      if (bar >= 9 && height >= 14) draw_outcome(p, {x + bar / 2, y - height / 2}, 7, o, theme.surface);
       y -= height;
     }
   }
