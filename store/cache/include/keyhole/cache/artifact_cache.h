@@ -38,7 +38,7 @@ struct CacheOptions {
                              << 10;  ///< content above it is a file in blobs/; measured: docs/why-sqlite.md
   /// Bytes of memory for entries of up to 64 KiB that this process was served before: as long as nobody commits to the
   /// store they are served from there. 0: none; nor with `distrust`.
-  std::size_t recall_limit = std::size_t{16} << 20;
+  std::size_t recall_limit = std::size_t{64} << 20;
   std::size_t compress_over = std::size_t{256} << 10;  ///< content above it is compressed where that saves a quarter
 };
 
