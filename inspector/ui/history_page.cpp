@@ -154,8 +154,9 @@ void LookupTable::follow_selection() {
 void LookupTable::scroll_to(int row) {
   constexpr int kSeen = int(LookupColumn::outcome);  // to a hidden column a view does not scroll
   QTimer::singleShot(0, view_, [this, row] {
-    if (view_->currentIndex().row() == row)
-      view_->scrollTo(model_->index(row, kSeen), QAbstractItemView::PositionAtCenter);
+    if (view_->currentIndex().row() != row) return;
+    QMetaObject::invokeMethod(view_, "updateGeometries");  // a view just filled knows no range yet to scroll in
+    view_->scrollTo(model_->index(row, kSeen), QAbstractItemView::PositionAtCenter);
   });
 }
 

@@ -42,9 +42,9 @@ OverviewPage::OverviewPage(Workspace& workspace, QWidget* parent)
       chart_(new OutcomeChart),
       chart_layer_(new QComboBox),
       layers_(new LayerChart),
-      causes_(new NodeModel(
-          {QStringLiteral("Lost"), QStringLiteral("Misses"), QStringLiteral("Cause"), QStringLiteral("Before → after")},
-          this)),
+      causes_(new NodeModel({QStringLiteral("Lost"), QStringLiteral("Lookups"), QStringLiteral("Cause"),
+                             QStringLiteral("Before → after")},
+                            this)),
       runs_(new NodeModel(
           {QStringLiteral("Run"), QStringLiteral("Start"), QStringLiteral("Lookups"), QStringLiteral("Hits"),
            QStringLiteral("Misses"), QStringLiteral("Bypassed"), QStringLiteral("Lost"), QStringLiteral("Command")},
@@ -202,8 +202,11 @@ void OverviewPage::show_overview(const Overview& overview) {
       QStringLiteral("%1 of %2")
           .arg(plural(of(Outcome::hit), QStringLiteral("hit"), QStringLiteral("hits")), count_text(asked)),
       QStringLiteral("Hits among the lookups that could have hit: bypassed ones are not counted"));
-  set(misses_, count_text(missed), QStringLiteral("%1 of them guard misses").arg(count_text(of(Outcome::guard_miss))),
-      {});
+  QString kinds = QStringLiteral("%1 of them guard misses").arg(count_text(of(Outcome::guard_miss)));
+  if (of(Outcome::error) > 0)
+    kinds += QStringLiteral("; besides %1")
+                 .arg(plural(of(Outcome::error), QStringLiteral("error"), QStringLiteral("errors")));
+  set(misses_, count_text(missed), kinds, {});
   set(lost_, seconds_text(overview.lost), QStringLiteral("the slowest first"),
       QStringLiteral("%1 s; a miss of an inner layer within one of an outer layer is counted once")
           .arg(overview.lost, 0, 'f', 6));
@@ -272,8 +275,8 @@ void OverviewPage::show_chart() {
 void OverviewPage::show_causes(const std::vector<CauseCost>& causes) {
   std::vector<Node> rows;
   double most = 0;
-  std::int64_t misses = 0;
-  for (const CauseCost& c : causes) most = std::max(most, c.seconds), misses += c.misses;
+  std::int64_t lookups = 0;  // misses, and what was bypassed or failed
+  for (const CauseCost& c : causes) most = std::max(most, c.seconds), lookups += c.misses;
   for (const CauseCost& c : causes) {
     Node node;
     node.id = c.lookups.empty() ? 0 : c.lookups.front();
@@ -298,8 +301,8 @@ void OverviewPage::show_causes(const std::vector<CauseCost>& causes) {
   causes_note_->setText(
       causes.empty()
           ? QStringLiteral("No miss to explain.")
-          : QStringLiteral("%1, %2. Enter opens the costliest one, the menu of a row shows all.")
-                .arg(plural(misses, QStringLiteral("miss"), QStringLiteral("misses")),
+          : QStringLiteral("%1 without a hit, %2. Enter opens the costliest one, the menu of a row shows all.")
+                .arg(plural(lookups, QStringLiteral("lookup"), QStringLiteral("lookups")),
                      plural(std::int64_t(causes.size()), QStringLiteral("cause"), QStringLiteral("causes"))));
   const bool first = causes_->rowCount() == 0;
   causes_->set(std::move(rows));

@@ -225,7 +225,11 @@ void WhyPage::show_answer(Answer answer) {
   subject_->setText(subject.join(QStringLiteral("  ")));
   subject_->setToolTip(text_of(row.record.key));
   QStringList where{verdict_words(e)};
-  if (e.cost_seconds > 0) where << QStringLiteral("lost %1").arg(seconds_text(e.cost_seconds));
+  const double whole = row.record.outcome == Outcome::hit ? 0 : double(row.record.cost) / 1e9;
+  if (whole > 0 && e.cost_seconds < 0.99 * whole)  // what a lookup within it lost is that one's
+    where << QStringLiteral("lost %1, %2 of it by itself").arg(seconds_text(whole), seconds_text(e.cost_seconds));
+  else if (e.cost_seconds > 0)
+    where << QStringLiteral("lost %1").arg(seconds_text(e.cost_seconds));
   if (row.record.saved > 0) where << QStringLiteral("saved %1").arg(duration_text(row.record.saved));
   if (!row.function.empty())
     where << QStringLiteral("%1 (%2:%3)")

@@ -291,15 +291,15 @@ class TestWindow : public QObject {
     window.workspace().select(3);
     QTRY_COMPARE(table->currentIndex().data(IdRole).toLongLong(), 3);
     QCOMPARE(table->currentIndex().row(), kRows - 3);
-    QVERIFY(table->viewport()->rect().contains(table->visualRect(table->currentIndex())));
-    window.workspace().explain(900);
-    const auto found = [&] {
-      auto* view = named<QTableView>(window, QStringLiteral("Lookups"));
-      return view && view->currentIndex().row() == kRows - 900 &&
-             view->viewport()->rect().contains(
-                 QPoint(5, view->rowViewportPosition(kRows - 900) + view->rowHeight(kRows - 900) - 1));
+    QTRY_VERIFY(table->viewport()->rect().contains(table->visualRect(table->currentIndex())));
+    const auto found = [](QWidget& in, int lookup) {
+      auto* view = named<QTableView>(in, QStringLiteral("Lookups"));
+      const int row = kRows - lookup;
+      return view && view->currentIndex().row() == row &&
+             view->viewport()->rect().contains(QPoint(5, view->rowViewportPosition(row) + view->rowHeight(row) - 1));
     };
-    QTRY_VERIFY(found());
+    window.workspace().explain(900);
+    QTRY_VERIFY(found(window, 900));
     window.workspace().back();
     // Selected with the keyboard, copied with headers.
     table->setFocus();
@@ -312,6 +312,25 @@ class TestWindow : public QObject {
     QSignalSpy failed(&window.workspace(), &Workspace::failed);
     export_to(*table, QStringLiteral("/nowhere/x.csv"), window.workspace());
     QCOMPARE(failed.size(), 1);
+  }
+
+  void the_lookup_explained_is_in_sight_in_a_list_just_filled() {
+    made::Store store;
+    auto some = store.begin("some", made::kMorning);
+    for (int i = 0; i < 150; ++i)
+      store.lookup(some, Layer::code, std::to_string(i) + "/0", made::key_of('c', std::to_string(i)), Outcome::hit,
+                   made::kMorning + i * made::kSecond, i);
+    store.commit();
+    MainWindow window;
+    window.show();
+    window.open_store(store.qpath());
+    window.workspace().go(PageId::history);
+    QTableView* table = nullptr;
+    QTRY_VERIFY((table = named<QTableView>(window, QStringLiteral("Lookups"))) && table->model()->rowCount() == 150);
+    QTRY_COMPARE(window.workspace().session()->pending(), 0);
+    window.workspace().explain(50);
+    QTRY_VERIFY((table = named<QTableView>(window, QStringLiteral("Lookups"))) && table->currentIndex().row() == 100);
+    QTRY_VERIFY(table->viewport()->rect().contains(QPoint(5, table->rowViewportPosition(100) + 5)));
   }
 
   void a_recording_appears_as_it_goes() {
