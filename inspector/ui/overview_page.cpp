@@ -202,10 +202,12 @@ void OverviewPage::show_overview(const Overview& overview) {
       QStringLiteral("%1 of %2")
           .arg(plural(of(Outcome::hit), QStringLiteral("hit"), QStringLiteral("hits")), count_text(asked)),
       QStringLiteral("Hits among the lookups that could have hit: bypassed ones are not counted"));
-  QString kinds = QStringLiteral("%1 of them guard misses").arg(count_text(of(Outcome::guard_miss)));
-  if (of(Outcome::error) > 0)
-    kinds += QStringLiteral("; besides %1")
-                 .arg(plural(of(Outcome::error), QStringLiteral("error"), QStringLiteral("errors")));
+  const QString guards = count_text(of(Outcome::guard_miss));
+  const QString kinds =
+      of(Outcome::error) == 0
+          ? QStringLiteral("%1 of them guard misses").arg(guards)
+          : QStringLiteral("%1 guard misses, %2 apart")
+                .arg(guards, plural(of(Outcome::error), QStringLiteral("error"), QStringLiteral("errors")));
   set(misses_, count_text(missed), kinds, {});
   set(lost_, seconds_text(overview.lost), QStringLiteral("the slowest first"),
       QStringLiteral("%1 s; a miss of an inner layer within one of an outer layer is counted once")
