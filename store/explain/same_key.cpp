@@ -37,6 +37,11 @@ std::string run_of(const LookupRow& row) {
   return row.run_name.empty() ? "an earlier run" : "run " + row.run_name;
 }
 
+/// The subject itself, or what was looked up beside it.
+bool of_this_compile(const Case& c, const LookupRow& row) {
+  return row.process == c.subject.process && row.record.compile == c.subject.record.compile;
+}
+
 /// AOTAutograd stores a training graph when its backward has been compiled, which is when it first runs.
 bool backward_never_compiled(const Case& c, const LookupRow& row) {
   if (row.record.layer != Layer::aot_autograd || !c.compile_of) return false;
@@ -90,7 +95,7 @@ std::optional<Fate> fate_in_remote(const Case& c) {
   const LookupRow* before = nullptr;
   const LookupRow* served = nullptr;
   for (const LookupRow& row : c.same_key) {  // newest first
-    if (row.process == c.subject.process && row.record.compile == c.subject.record.compile) continue;
+    if (of_this_compile(c, row)) continue;
     if (before == nullptr) before = &row;
     if (row.record.outcome == Outcome::hit && served == nullptr) served = &row;
   }
@@ -138,7 +143,7 @@ std::optional<Fate> fate_of_key(const Case& c) {
     fate.verdict = *v;
     fate.what = "an entry is there and could not be read: " + load_error;
     for (const LookupRow& row : c.same_key) {  // the newest that is not of this very compile
-      if (row.process == c.subject.process && row.record.compile == now.compile) continue;
+      if (of_this_compile(c, row)) continue;
       fate.earlier = &row;
       break;
     }
@@ -175,8 +180,7 @@ std::optional<Fate> fate_of_key(const Case& c) {
   const LookupRow* not_written = nullptr;
   for (const LookupRow& row : c.same_key) {  // newest first
     if (row.id == c.subject.id) continue;
-    if (row.process == c.subject.process && row.record.compile == now.compile)
-      continue;  // the first try of the same compile
+    if (of_this_compile(c, row)) continue;  // the first try of the same compile
     if (!may_be_same(row.cache_dir, here)) {
       if (there_before == nullptr) there_before = &row;
       continue;

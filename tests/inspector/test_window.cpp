@@ -49,6 +49,22 @@ T* named(QWidget& window, const QString& name) {
   return nullptr;
 }
 
+// A run "many" with so many hits, a second apart.
+void add_hits(made::Store& store, int hits) {
+  auto many = store.begin("many", made::kMorning);
+  for (int i = 0; i < hits; ++i)
+    store.lookup(many, Layer::code, std::to_string(i) + "/0", made::key_of('c', std::to_string(i)), Outcome::hit,
+                 made::kMorning + i * made::kSecond, i);
+  store.commit();
+}
+
+// Whether the list of lookups on the page stands at this row and shows it.
+bool stands_at(QWidget& window, int row) {
+  auto* view = named<QTableView>(window, QStringLiteral("Lookups"));
+  return view && view->currentIndex().row() == row &&
+         view->viewport()->rect().contains(QPoint(5, view->rowViewportPosition(row) + view->rowHeight(row) - 1));
+}
+
 }  // namespace
 
 class TestWindow : public QObject {
@@ -261,12 +277,8 @@ class TestWindow : public QObject {
   // Of a long table only the pages that were looked at are at hand; the others are read for the file.
   void all_rows_are_exported_however_few_were_shown() {
     made::Store store;
-    auto many = store.begin("many", made::kMorning);
     constexpr int kRows = 1500;
-    for (int i = 0; i < kRows; ++i)
-      store.lookup(many, Layer::code, std::to_string(i) + "/0", made::key_of('c', std::to_string(i)), Outcome::hit,
-                   made::kMorning + i * made::kSecond, i);
-    store.commit();
+    add_hits(store, kRows);
     MainWindow window;
     window.show();
     window.open_store(store.qpath());
@@ -292,14 +304,8 @@ class TestWindow : public QObject {
     QTRY_COMPARE(table->currentIndex().data(IdRole).toLongLong(), 3);
     QCOMPARE(table->currentIndex().row(), kRows - 3);
     QTRY_VERIFY(table->viewport()->rect().contains(table->visualRect(table->currentIndex())));
-    const auto found = [](QWidget& in, int lookup) {
-      auto* view = named<QTableView>(in, QStringLiteral("Lookups"));
-      const int row = kRows - lookup;
-      return view && view->currentIndex().row() == row &&
-             view->viewport()->rect().contains(QPoint(5, view->rowViewportPosition(row) + view->rowHeight(row) - 1));
-    };
     window.workspace().explain(900);
-    QTRY_VERIFY(found(window, 900));
+    QTRY_VERIFY(stands_at(window, kRows - 900));
     window.workspace().back();
     // Selected with the keyboard, copied with headers.
     table->setFocus();
@@ -316,11 +322,7 @@ class TestWindow : public QObject {
 
   void the_lookup_explained_is_in_sight_in_a_list_just_filled() {
     made::Store store;
-    auto some = store.begin("some", made::kMorning);
-    for (int i = 0; i < 150; ++i)
-      store.lookup(some, Layer::code, std::to_string(i) + "/0", made::key_of('c', std::to_string(i)), Outcome::hit,
-                   made::kMorning + i * made::kSecond, i);
-    store.commit();
+    add_hits(store, 150);
     MainWindow window;
     window.show();
     window.open_store(store.qpath());
@@ -329,8 +331,7 @@ class TestWindow : public QObject {
     QTRY_VERIFY((table = named<QTableView>(window, QStringLiteral("Lookups"))) && table->model()->rowCount() == 150);
     QTRY_COMPARE(window.workspace().session()->pending(), 0);
     window.workspace().explain(50);
-    QTRY_VERIFY((table = named<QTableView>(window, QStringLiteral("Lookups"))) && table->currentIndex().row() == 100);
-    QTRY_VERIFY(table->viewport()->rect().contains(QPoint(5, table->rowViewportPosition(100) + 5)));
+    QTRY_VERIFY(stands_at(window, 100));
   }
 
   void a_recording_appears_as_it_goes() {
